@@ -4,18 +4,25 @@
 //! a [`Spec`]; a [`Model`] loads [`Block`]s one at a time and runs them stage by stage.
 
 pub mod checkpoint;
+pub mod families;
 
-
+mod block;
+mod config;
 mod error;
+mod model;
 
 mod observer;
+mod rope;
 mod spec;
 mod tokenizer;
 
-
+pub use block::{Batch, Block, BlockState, Frame, KeyValues};
 pub use checkpoint::{Checkpoint, Dtype, Tensor, TensorInfo, TensorStore};
 pub use error::{Error, Result};
 
+pub use model::{Model, OutputHead};
 pub use observer::{Observer, Silent};
-pub use spec::{BlockSpec, Head, LinearSpec, MlpSpec, Norm, RopeScaling, RopeSpec, Site, Spec, Stage};
+pub use spec::{
+    BlockSpec, Head, LinearSpec, MlpSpec, Norm, RopeScaling, RopeSpec, Site, Spec, Stage,
+};
 pub use tokenizer::Tokenizer;

@@ -37,7 +37,9 @@ impl Tokenizer {
     /// When the tokenizer cannot encode the text.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, special);
-        encoding.map(|encoding| encoding.get_ids().to_vec()).map_err(|e| Error::Tokenizer(e.to_string()))
+        encoding
+            .map(|encoding| encoding.get_ids().to_vec())
+            .map_err(|e| Error::Tokenizer(e.to_string()))
     }
 
     /// The text of `tokens`; special tokens are left out unless `special`.

@@ -1,6 +1,6 @@
 //! Tensors as a checkpoint stores them.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -31,13 +31,21 @@ impl Dtype {
     /// Reads little-endian values.
     pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
         match self {
-            Dtype::F32 => bytes.as_chunks::<4>().0.par_iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => {
-                bytes.as_chunks::<2>().0.par_iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect()
+            Dtype::F32 => {
+                bytes.as_chunks::<4>().0.par_iter().map(|b| f32::from_le_bytes(*b)).collect()
             }
-            Dtype::BF16 => {
-                bytes.as_chunks::<2>().0.par_iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect()
-            }
+            Dtype::F16 => bytes
+                .as_chunks::<2>()
+                .0
+                .par_iter()
+                .map(|b| f16::from_le_bytes(*b).to_f32())
+                .collect(),
+            Dtype::BF16 => bytes
+                .as_chunks::<2>()
+                .0
+                .par_iter()
+                .map(|b| bf16::from_le_bytes(*b).to_f32())
+                .collect(),
         }
     }
 
@@ -98,6 +106,12 @@ pub trait TensorStore: Send + Sync {
     /// # Errors
     /// When there is no tensor `name`.
     fn read(&self, name: &str) -> Result<Tensor<'_>>;
+
+    /// Some rows (of the outermost dimension) of one tensor.
+    ///
+    /// # Errors
+    /// When there is no tensor `name`, or it does not have those rows.
+    fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Tensor<'_>>;
 
     /// The names of the tensors file by file, in the order they are stored: how an output is to be
     /// sharded. One entry for a single file.

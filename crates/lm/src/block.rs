@@ -1,0 +1,208 @@
+//! One decoder layer, run stage by stage.
+
+use std::ops::Range;
+
+use compute::{Linear, Matrix, MatrixRef, Precision, Rope, causal_attention, gate, rms_norm};
+
+use crate::{BlockSpec, Site};
+
+/// What a block holds beside its linears: norms and position embedding.
+///
+/// The sweep steps a frame with linears it prunes on the way; a [`Block`] is a frame with its
+/// linears. There is one forward pass, this one.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    spec: BlockSpec,
+    attention_norm: Vec<f32>,
+    mlp_norm: Vec<f32>,
+    rope: Rope,
+    precision: Precision,
+}
+
+/// The sequences of a forward pass: the rows of a state are their tokens, one after another.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    lengths: &'a [usize],
+    past: Option<&'a mut [KeyValues]>,
+}
+
+/// Keys and values of one sequence in one block, `[tokens, kv_heads · head_dim]` each.
+#[derive(Clone, Debug, Default)]
+pub struct KeyValues {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    tokens: usize,
+}
+
+/// Where a forward pass stands between two stages of a block.
+#[derive(Clone, Debug)]
+pub struct BlockState {
+    /// The residual stream, `[tokens, hidden]`.
+    pub residual: Matrix,
+    /// The input of the next stage's linears, `[tokens, in]`.
+    pub input: Matrix,
+    /// The next stage; the number of stages once the block is done.
+    pub stage: usize,
+}
+
+/// A block with its linears, stage by stage.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub(crate) frame: Frame,
+    pub(crate) stages: Vec<Vec<Linear>>,
+}
+
+impl<'a> Batch<'a> {
+    /// Sequences that start at position 0 and see nothing but themselves.
+    pub fn fresh(lengths: &'a [usize]) -> Self {
+        Self { lengths, past: None }
+    }
+
+    /// Sequences that go on where `past` ends, one entry per sequence; their new keys and values
+    /// are appended to it.
+    ///
+    /// # Panics
+    /// When there is not one past per sequence.
+    pub fn cached(lengths: &'a [usize], past: &'a mut [KeyValues]) -> Self {
+        assert_eq!(lengths.len(), past.len(), "one past per sequence");
+        Self { lengths, past: Some(past) }
+    }
+
+    /// The position of every token within its sequence.
+    fn positions(&self) -> Vec<usize> {
+        let start = |index: usize| self.past.as_ref().map_or(0, |past| past[index].tokens);
+        let sequences = self.lengths.iter().enumerate();
+        sequences.flat_map(|(index, &length)| start(index)..start(index) + length).collect()
+    }
+
+    /// The rows of every sequence.
+    fn rows(&self) -> Vec<Range<usize>> {
+        let mut end = 0;
+        let rows = self.lengths.iter().map(|length| {
+            end += length;
+            end - length..end
+        });
+        rows.collect()
+    }
+}
+
+impl KeyValues {
+    /// Room for `tokens` tokens of `width` values each, taken at once.
+    pub fn with_capacity(tokens: usize, width: usize) -> Self {
+        Self {
+            keys: Vec::with_capacity(tokens * width),
+            values: Vec::with_capacity(tokens * width),
+            tokens: 0,
+        }
+    }
+
+    /// Number of tokens held.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    fn append(&mut self, keys: MatrixRef<'_>, values: MatrixRef<'_>) {
+        self.keys.extend_from_slice(keys.as_slice());
+        self.values.extend_from_slice(values.as_slice());
+        self.tokens += keys.rows();
+    }
+
+    fn views(&self, width: usize) -> (MatrixRef<'_>, MatrixRef<'_>) {
+        let view = |values| MatrixRef::new(self.tokens, width, values);
+        (view(&self.keys), view(&self.values))
+    }
+}
+
+impl Frame {
+    /// A frame from the scales of its norms (`[hidden]` each).
+    pub(crate) fn new(spec: BlockSpec, norms: [Vec<f32>; 2], precision: Precision) -> Self {
+        let rope = spec.rope.rope(spec.attention.head_dim);
+        let [attention_norm, mlp_norm] = norms;
+        Self { spec, attention_norm, mlp_norm, rope, precision }
+    }
+
+    /// What the block is made of.
+    pub fn spec(&self) -> &BlockSpec {
+        &self.spec
+    }
+
+    /// The state before the first stage; `residual` is `[tokens, hidden]`.
+    pub fn begin(&self, residual: Matrix) -> BlockState {
+        let epsilon = self.spec.attention_norm.epsilon;
+        let input = rms_norm(residual.view(), &self.attention_norm, epsilon, self.precision);
+        BlockState { residual, input, stage: 0 }
+    }
+
+    /// Runs the linears of one stage and what follows them up to the next stage's input.
+    ///
+    /// # Panics
+    /// When `linears` are not those of `state.stage`.
+    pub fn step(&self, state: BlockState, linears: &[Linear], batch: &mut Batch<'_>) -> BlockState {
+        let BlockState { mut residual, input, stage } = state;
+        let input = match (self.spec.stages[stage].site, linears) {
+            (Site::AttentionInput, [q, k, v]) => self.attend([q, k, v], input.view(), batch),
+            (Site::AttentionOutput, [output]) => {
+                self.add(&mut residual, &output.apply(input.view()));
+                let epsilon = self.spec.mlp_norm.epsilon;
+                rms_norm(residual.view(), &self.mlp_norm, epsilon, self.precision)
+            }
+            (Site::MlpInput, [gated, up]) => {
+                let mut inner = gated.apply(input.view());
+                let up = up.apply(input.view());
+                gate(&mut inner, &up, self.spec.mlp.activation, self.precision);
+                inner
+            }
+            (Site::MlpOutput, [down]) => {
+                self.add(&mut residual, &down.apply(input.view()));
+                Matrix::default()
+            }
+            (site, linears) => panic!("{} linears at {site:?}", linears.len()),
+        };
+        BlockState { residual, input, stage: stage + 1 }
+    }
+
+    /// Queries, keys and values of `input`, rotated, and the attention's result.
+    fn attend(&self, linears: [&Linear; 3], input: MatrixRef<'_>, batch: &mut Batch<'_>) -> Matrix {
+        let [mut q, mut k, v] = linears.map(|linear| linear.apply(input));
+        let positions = batch.positions();
+        self.rope.rotate(&mut q, &positions, self.precision);
+        self.rope.rotate(&mut k, &positions, self.precision);
+        let shape = &self.spec.attention;
+        let mut result = Vec::with_capacity(q.as_slice().len());
+        for (index, rows) in batch.rows().into_iter().enumerate() {
+            let queries = q.view_rows(rows.clone());
+            let (new_keys, new_values) = (k.view_rows(rows.clone()), v.view_rows(rows));
+            let (keys, values) = match &mut batch.past {
+                Some(past) => {
+                    past[index].append(new_keys, new_values);
+                    past[index].views(shape.kv_width())
+                }
+                None => (new_keys, new_values),
+            };
+            let context = causal_attention(shape, queries, keys, values, self.precision);
+            result.extend_from_slice(context.as_slice());
+        }
+        Matrix::from_vec(q.rows(), q.cols(), result)
+    }
+
+    fn add(&self, residual: &mut Matrix, update: &Matrix) {
+        residual.add_assign(update);
+        self.precision.round_slice(residual.as_mut_slice());
+    }
+}
+
+impl Block {
+    /// What the block is made of.
+    pub fn spec(&self) -> &BlockSpec {
+        &self.frame.spec
+    }
+
+    /// The whole block: residual stream in, residual stream out, `[tokens, hidden]`.
+    pub fn run(&self, residual: Matrix, batch: &mut Batch<'_>) -> Matrix {
+        let mut state = self.frame.begin(residual);
+        for linears in &self.stages {
+            state = self.frame.step(state, linears, batch);
+        }
+        state.residual
+    }
+}

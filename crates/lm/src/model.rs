@@ -1,0 +1,183 @@
+//! A checkpoint as a model that can run.
+
+use compute::{Linear, Matrix, MatrixRef, Precision, rms_norm};
+
+use crate::block::Frame;
+use crate::{Block, BlockSpec, Checkpoint, Error, Head, Norm, Result, Spec, families};
+
+/// A checkpoint with its [`Spec`]. Weights are read when a part of the model is loaded, so an
+/// opened model takes no memory to speak of.
+pub struct Model {
+    checkpoint: Checkpoint,
+    spec: Spec,
+    precision: Precision,
+}
+
+/// The final norm and the output projection.
+pub struct OutputHead {
+    norm: Vec<f32>,
+    epsilon: f32,
+    linear: Linear,
+    precision: Precision,
+}
+
+impl Model {
+    /// Reads the configuration and checks every tensor's shape against it.
+    ///
+    /// # Errors
+    /// When no family knows the architecture, or a tensor is missing or of the wrong shape, or the
+    /// tokenizer has more tokens than the embedding has rows.
+    pub fn new(checkpoint: Checkpoint, precision: Precision) -> Result<Self> {
+        let spec = families::spec(&checkpoint.config)?;
+        for (name, shape) in spec.tensors() {
+            let found = &checkpoint.store.info(&name)?.shape;
+            if *found != shape {
+                let problem = format!("config.json asks for the shape {shape:?}, {found:?} found");
+                return Err(Error::tensor(name, problem));
+            }
+        }
+        let tokens = checkpoint.tokenizer.vocabulary();
+        if tokens > spec.vocabulary {
+            return Err(Error::Tokenizer(format!(
+                "it has {tokens} tokens, the embedding {} has {} rows",
+                spec.embedding, spec.vocabulary
+            )));
+        }
+        Ok(Self { checkpoint, spec, precision })
+    }
+
+    /// What the model is made of.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The checkpoint it runs from.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The arithmetic it runs in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Embeddings of `tokens`, `[tokens, hidden]`: the residual stream before the first block.
+    ///
+    /// # Errors
+    /// When a token is outside the vocabulary, or a value is not finite.
+    pub fn embed(&self, tokens: &[u32]) -> Result<Matrix> {
+        let mut values = Vec::with_capacity(tokens.len() * self.spec.hidden);
+        for &token in tokens {
+            let row = token as usize;
+            if row >= self.spec.vocabulary {
+                let problem = format!("token {token} found, {} rows", self.spec.vocabulary);
+                return Err(Error::tensor(&self.spec.embedding, problem));
+            }
+            let tensor = self.checkpoint.store.read_rows(&self.spec.embedding, row..row + 1)?;
+            values.extend(tensor.to_f32());
+        }
+        all_finite(&self.spec.embedding, &values)?;
+        self.precision.round_slice(&mut values);
+        Ok(Matrix::from_vec(tokens.len(), self.spec.hidden, values))
+    }
+
+    /// The norms and position embedding of block `index`.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read or holds values that are not finite.
+    pub fn frame(&self, index: usize) -> Result<Frame> {
+        let spec: &BlockSpec = &self.spec.blocks[index];
+        let norms = [self.norm(&spec.attention_norm)?, self.norm(&spec.mlp_norm)?];
+        Ok(Frame::new(spec.clone(), norms, self.precision))
+    }
+
+    /// Block `index` with its linears.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read or holds values that are not finite.
+    pub fn block(&self, index: usize) -> Result<Block> {
+        let frame = self.frame(index)?;
+        let stage = |stage: &crate::Stage| stage.linears.iter().map(|l| self.linear(l)).collect();
+        let stages = frame.spec().stages.iter().map(stage).collect::<Result<_>>()?;
+        Ok(Block { frame, stages })
+    }
+
+    /// The final norm and the output projection.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read or holds values that are not finite.
+    pub fn head(&self) -> Result<OutputHead> {
+        let name = match &self.spec.head {
+            Head::Tied => &self.spec.embedding,
+            Head::Own(name) => name,
+        };
+        Ok(OutputHead {
+            norm: self.norm(&self.spec.final_norm)?,
+            epsilon: self.spec.final_norm.epsilon,
+            linear: Linear::new(self.matrix(name)?, None, self.precision),
+            precision: self.precision,
+        })
+    }
+
+    /// A linear's weights, `[out, in]`, as the checkpoint holds them.
+    ///
+    /// # Errors
+    /// When the tensor cannot be read or holds values that are not finite.
+    pub fn matrix(&self, name: &str) -> Result<Matrix> {
+        let tensor = self.checkpoint.store.read(name)?;
+        let values = tensor.to_f32();
+        all_finite(name, &values)?;
+        let [rows, cols] = tensor.info.shape[..] else {
+            let problem = format!("two dimensions expected, {:?} found", tensor.info.shape);
+            return Err(Error::tensor(name, problem));
+        };
+        Ok(Matrix::from_vec(rows, cols, values))
+    }
+
+    /// A linear as the checkpoint holds it, ready to run.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read or holds values that are not finite.
+    pub fn linear(&self, spec: &crate::LinearSpec) -> Result<Linear> {
+        Ok(Linear::new(self.matrix(&spec.tensor)?, self.bias(spec)?, self.precision))
+    }
+
+    /// A linear's bias, `[out]`, where it has one.
+    ///
+    /// # Errors
+    /// When the tensor cannot be read or holds values that are not finite.
+    pub fn bias(&self, spec: &crate::LinearSpec) -> Result<Option<Vec<f32>>> {
+        spec.bias.as_ref().map(|name| self.vector(name)).transpose()
+    }
+
+    fn norm(&self, norm: &Norm) -> Result<Vec<f32>> {
+        let mut values = self.vector(&norm.tensor)?;
+        self.precision.round_slice(&mut values);
+        Ok(values)
+    }
+
+    fn vector(&self, name: &str) -> Result<Vec<f32>> {
+        let values = self.checkpoint.store.read(name)?.to_f32();
+        all_finite(name, &values)?;
+        Ok(values)
+    }
+}
+
+impl OutputHead {
+    /// Logits, `[tokens, vocabulary]`, of the residual stream after the last block.
+    pub fn logits(&self, residual: MatrixRef<'_>) -> Matrix {
+        let normed = rms_norm(residual, &self.norm, self.epsilon, self.precision);
+        self.linear.apply(normed.view())
+    }
+}
+
+/// An error that names the first value of `name` that is NaN or infinite.
+fn all_finite(name: &str, values: &[f32]) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::tensor(
+            name,
+            format!("value {index} is {}; every weight must be finite", values[index]),
+        )),
+    }
+}
