@@ -197,6 +197,11 @@ impl Block {
         &self.frame.spec
     }
 
+    /// Its linears, stage by stage, as [`Frame::step`] takes them.
+    pub fn stages(&self) -> &[Vec<Linear>] {
+        &self.stages
+    }
+
     /// The whole block: residual stream in, residual stream out, `[tokens, hidden]`.
     pub fn run(&self, residual: Matrix, batch: &mut Batch<'_>) -> Matrix {
         let mut state = self.frame.begin(residual);

@@ -1,0 +1,83 @@
+//! What can go wrong while pruning.
+
+use lm::Site;
+
+/// The result of pruning.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong while pruning; every variant names what it speaks of.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model or the output could not be read, run or written.
+    #[error(transparent)]
+    Model(#[from] lm::Error),
+    /// The calibration data does not serve.
+    #[error(transparent)]
+    Calibration(#[from] calib::Error),
+    /// A pattern that no weights can have, or that does not fit a tensor.
+    #[error("pattern {pattern}: {problem}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// A name that no registry knows.
+    #[error("there is no {kind} {name:?}; known: {known}")]
+    Unknown {
+        /// What was looked for: a method, an allocation …
+        kind: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// A `--skip` pattern that names nothing, or names everything.
+    #[error("skip {pattern:?}: {problem}")]
+    Skip {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A run without the calibration data its method needs.
+    #[error("method {method} needs calibration data and none was given")]
+    NoCalibration {
+        /// The method.
+        method: &'static str,
+    },
+    /// Activations that no statistics can be taken of.
+    #[error(
+        "block {block}, {site:?}: input {input} of the linears is NaN or infinite on the \
+         calibration data; check the checkpoint with `inspect --check`, or run in f32"
+    )]
+    Activations {
+        /// The block's index.
+        block: usize,
+        /// The site whose input it is.
+        site: Site,
+        /// The input's index.
+        input: usize,
+    },
+    /// A killed run that cannot go on as asked.
+    #[error("{path}: the unfinished run cannot be resumed: {problem}")]
+    Resume {
+        /// The unfinished output.
+        path: std::path::PathBuf,
+        /// What differs.
+        problem: String,
+    },
+}
+
+impl Error {
+    /// Whether the input is at fault (exit code 2) rather than the run.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Error::Model(error) => error.is_bad_input(),
+            Error::Calibration(error) => error.is_bad_input(),
+            Error::Activations { .. } => false,
+            _ => true,
+        }
+    }
+}

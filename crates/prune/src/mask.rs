@@ -1,0 +1,146 @@
+//! Masks: which weights of a linear are removed.
+
+use compute::Matrix;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{Pattern, Scope};
+
+/// Which weights of a linear are removed, `[out, in]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    rows: usize,
+    cols: usize,
+    removed: Vec<bool>,
+}
+
+/// How many weights of a tensor are zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sparsity {
+    /// Weights that are zero.
+    pub zeros: u64,
+    /// All weights.
+    pub weights: u64,
+}
+
+impl Mask {
+    /// Removes the weights with the smallest scores (`[out, in]`), exactly as many as `pattern`
+    /// asks for; of equal scores the one with the lower index goes first.
+    ///
+    /// A fraction `s` removes `floor(in · s)` of each row, or `floor(out · in · s)` of the layer.
+    ///
+    /// # Panics
+    /// When an N:M pattern does not divide the inputs ([`Pattern::check`] refuses it before).
+    pub fn of_smallest(scores: &Matrix, pattern: Pattern, scope: Scope) -> Self {
+        let (rows, cols) = (scores.rows(), scores.cols());
+        let mut removed = vec![false; rows * cols];
+        let group = match (pattern, scope) {
+            (Pattern::NofM { of, .. }, _) => of,
+            (Pattern::Fraction { .. }, Scope::Row) => cols,
+            (Pattern::Fraction { .. }, Scope::Layer) => rows * cols,
+        };
+        assert!(group == 0 || removed.len() % group == 0, "{pattern} divides the inputs");
+        let count = match pattern {
+            Pattern::NofM { keep, of } => of - keep,
+            Pattern::Fraction { sparsity } => (group as f64 * sparsity) as usize,
+        };
+        let width = if group < cols { cols } else { group }.max(1);
+        let parts = removed.par_chunks_mut(width).zip(scores.as_slice().par_chunks(width));
+        parts.for_each(|(removed, scores)| {
+            let groups = removed.chunks_mut(group).zip(scores.chunks(group));
+            groups.for_each(|(removed, scores)| mark_smallest(removed, scores, count));
+        });
+        Self { rows, cols, removed }
+    }
+
+    /// Whether each weight is removed, row after row.
+    pub fn removed(&self) -> &[bool] {
+        &self.removed
+    }
+
+    /// Sets the removed weights of `weights` to zero.
+    ///
+    /// # Panics
+    /// When the shapes differ.
+    pub fn apply(&self, weights: &mut Matrix) {
+        assert_eq!((self.rows, self.cols), (weights.rows(), weights.cols()));
+        for (weight, removed) in weights.as_mut_slice().iter_mut().zip(&self.removed) {
+            if *removed {
+                *weight = 0.0;
+            }
+        }
+    }
+}
+
+/// Marks the `count` smallest of `scores`, the lower index first on ties.
+fn mark_smallest(removed: &mut [bool], scores: &[f32], count: usize) {
+    for index in compute::select_smallest(scores, count) {
+        removed[index] = true;
+    }
+}
+
+impl Sparsity {
+    /// Counts the zeros of `weights`.
+    pub fn of(weights: &[f32]) -> Self {
+        let zeros = weights.par_iter().filter(|weight| **weight == 0.0).count() as u64;
+        Self { zeros, weights: weights.len() as u64 }
+    }
+
+    /// The share of zeros; 0 for no weights.
+    pub fn share(&self) -> f64 {
+        if self.weights == 0 { 0.0 } else { self.zeros as f64 / self.weights as f64 }
+    }
+
+    /// The counts of both together.
+    pub fn and(self, other: Self) -> Self {
+        Self { zeros: self.zeros + other.zeros, weights: self.weights + other.weights }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The same choice by sorting everything, group by group.
+    fn twin(scores: &Matrix, group: usize, count: usize) -> Vec<bool> {
+        let mut removed = vec![false; scores.as_slice().len()];
+        for (start, scores) in scores.as_slice().chunks(group).enumerate() {
+            let mut order: Vec<usize> = (0..scores.len()).collect();
+            order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+            order[..count].iter().for_each(|index| removed[start * group + index] = true);
+        }
+        removed
+    }
+
+    fn scores(rows: usize, cols: usize) -> impl Strategy<Value = Matrix> {
+        // few distinct values, so that ties are common
+        proptest::collection::vec(0u8..6, rows * cols)
+            .prop_map(move |v| Matrix::from_vec(rows, cols, v.into_iter().map(f32::from).collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_smallest_are_removed(scores in scores(7, 16), sparsity in 0.0f64..1.0) {
+            let fraction = Pattern::Fraction { sparsity };
+            let row = Mask::of_smallest(&scores, fraction, Scope::Row);
+            prop_assert_eq!(row.removed(), twin(&scores, 16, (16.0 * sparsity) as usize));
+            let layer = Mask::of_smallest(&scores, fraction, Scope::Layer);
+            prop_assert_eq!(layer.removed(), twin(&scores, 112, (112.0 * sparsity) as usize));
+            let pattern = Pattern::NofM { keep: 2, of: 8 };
+            let groups = Mask::of_smallest(&scores, pattern, Scope::Row);
+            prop_assert_eq!(groups.removed(), twin(&scores, 8, 6));
+        }
+
+        #[test]
+        fn kept_weights_are_untouched(scores in scores(3, 8)) {
+            let mut weights = scores.clone();
+            let mask = Mask::of_smallest(&scores, Pattern::NofM { keep: 1, of: 2 }, Scope::Row);
+            mask.apply(&mut weights);
+            for (index, removed) in mask.removed().iter().enumerate() {
+                let expected = if *removed { 0.0 } else { scores.as_slice()[index] };
+                prop_assert_eq!(weights.as_slice()[index], expected);
+            }
+        }
+    }
+}

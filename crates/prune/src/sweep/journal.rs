@@ -1,0 +1,92 @@
+//! How far a run has come, kept beside its unfinished output.
+
+use compute::Precision;
+use lm::checkpoint::CheckpointWriter;
+use serde::{Deserialize, Serialize};
+
+use super::{BlockReport, Job};
+use crate::{Error, Recipe, Result};
+use calib::CalibrationSet;
+
+/// The journal's name in the unfinished output.
+pub(super) const FILE: &str = "secateur-journal.json";
+
+/// What makes two runs the same: equal identities give equal bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// The version of Secateur.
+    pub(crate) version: String,
+    /// What is done to the weights.
+    pub(crate) recipe: Recipe,
+    /// Digest of the dense checkpoint.
+    pub(crate) model: String,
+    /// Digest of the calibration data, where the method needs any.
+    pub(crate) calibration: Option<String>,
+    /// The arithmetic of the forward pass.
+    pub(crate) precision: String,
+    /// The kernels of the forward pass.
+    pub(crate) kernel: String,
+}
+
+/// The finished blocks of a run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Journal {
+    pub(super) identity: Identity,
+    pub(super) blocks: Vec<BlockReport>,
+}
+
+impl Identity {
+    pub(super) fn new(job: &Job<'_>, calibration: Option<&CalibrationSet>) -> Result<Self> {
+        let precision = match job.model.precision() {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        };
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            recipe: job.recipe.clone(),
+            model: job.model_digest.into(),
+            calibration: calibration.map(CalibrationSet::digest),
+            precision: precision.into(),
+            kernel: compute::KernelLevel::active().to_string(),
+        })
+    }
+
+    /// The first thing in which `other` differs, as `what: found, expected`.
+    fn difference(&self, other: &Identity) -> Option<String> {
+        let fields = |identity: &Identity| serde_json::to_value(identity).unwrap_or_default();
+        let (here, there) = (fields(self), fields(other));
+        let here = here.as_object()?;
+        let (name, found) = here.iter().find(|(name, value)| there.get(name) != Some(value))?;
+        Some(format!("it was begun with {name} {found}, this run has {}", there[name]))
+    }
+}
+
+impl Journal {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self { identity, blocks: Vec::new() }
+    }
+
+    /// The journal of an unfinished run, refused unless it is a run of the same identity.
+    pub(super) fn load(writer: &CheckpointWriter, identity: &Identity) -> Result<Self> {
+        let path = writer.folder().join(FILE);
+        let problem = |problem: String| Error::Resume { path: writer.folder().into(), problem };
+        let bytes = std::fs::read(&path).map_err(lm::Error::io(&path))?;
+        let journal: Journal = serde_json::from_slice(&bytes)
+            .map_err(|error| problem(format!("{FILE} is damaged: {error}")))?;
+        match journal.identity.difference(identity) {
+            Some(difference) => Err(problem(difference)),
+            None => Ok(journal),
+        }
+    }
+
+    /// Adds a finished block, whose weights are on disk.
+    pub(super) fn record(&mut self, block: BlockReport, writer: &CheckpointWriter) -> Result<()> {
+        self.blocks.push(block);
+        self.save(writer)
+    }
+
+    pub(super) fn save(&self, writer: &CheckpointWriter) -> Result<()> {
+        let json = serde_json::to_vec(self).expect("a journal has no unserialisable values");
+        Ok(writer.add_file(FILE, &json)?)
+    }
+}

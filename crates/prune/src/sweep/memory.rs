@@ -1,0 +1,89 @@
+//! Which activations fit the memory a run may use.
+
+use compute::Precision;
+use lm::BlockSpec;
+
+use super::Job;
+use crate::{Needs, Propagation, Result};
+
+/// Memory of the program itself: code, tokenizer, headers, buffers of fixed size.
+const BASE: u64 = 96 << 20;
+
+/// Which site inputs are kept for all tokens, and which are made anew chunk by chunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holding {
+    /// Bytes that residual stream and site input may take; nothing where memory is not limited.
+    budget: Option<u64>,
+    tokens: u64,
+    value_size: u64,
+    hidden: u64,
+}
+
+impl Holding {
+    /// Splits the job's memory between one block, its working space and the held activations.
+    ///
+    /// # Errors
+    /// [`lm::Error::Memory`] when not even the residual stream fits.
+    pub(super) fn new(job: &Job<'_>, tokens: usize, longest: usize) -> Result<Self> {
+        let model = job.model;
+        let value_size = value_size(model.precision());
+        let (tokens, hidden) = (tokens as u64, model.spec().hidden as u64);
+        let mut holding = Self { budget: None, tokens, value_size, hidden };
+        let Some(allowed) = job.memory else { return Ok(holding) };
+        let fixed = fixed_bytes(job, longest);
+        let needed = fixed + holding.bytes(0);
+        if needed > allowed {
+            let hint = "give it more with --memory, or less to hold with --samples";
+            return Err(lm::Error::Memory {
+                what: format!("pruning one block with {tokens} calibration tokens"),
+                needed,
+                allowed,
+                hint: hint.into(),
+            }
+            .into());
+        }
+        holding.budget = Some(allowed - fixed);
+        Ok(holding)
+    }
+
+    /// Whether the input of stage `stage` is kept for all tokens.
+    pub(super) fn holds(&self, block: &BlockSpec, stage: usize) -> bool {
+        let width = block.stages[stage].linears.first().map_or(0, |linear| linear.inputs);
+        self.budget.is_none_or(|budget| self.bytes(width as u64) <= budget)
+    }
+
+    /// Bytes of the residual stream and an input `width` wide, of all tokens.
+    fn bytes(&self, width: u64) -> u64 {
+        self.tokens * (self.hidden + width) * self.value_size
+    }
+}
+
+fn value_size(precision: Precision) -> u64 {
+    match precision {
+        Precision::F32 => 4,
+        Precision::Bf16 => 2,
+    }
+}
+
+/// Bytes a run takes beside the activations of all tokens: the program, one block packed, one
+/// linear while it is pruned, one chunk while it runs.
+fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
+    let model = job.model;
+    let blocks = &model.spec().blocks;
+    let weights = |block: &BlockSpec| block.linears().map(|l| (l.outputs * l.inputs) as u64).sum();
+    let block: u64 = blocks.iter().map(weights).max().unwrap_or(0);
+    let linears = blocks.iter().flat_map(BlockSpec::linears);
+    let linear = linears.map(|l| (l.outputs * l.inputs) as u64).max().unwrap_or(0);
+    let measured = job.recipe.method().is_ok_and(|method| method.needs() != Needs::Nothing);
+    let copies = match (measured, job.recipe.propagation) {
+        (false, _) | (true, Propagation::Staged) => 1,
+        (true, Propagation::Reference) => 2,
+    };
+    // dense and score in f32, mask, the encoded bytes, the decoded copy
+    let pruning = linear * (4 + 4 + 1 + 4 + 4);
+    // residual, site input, three products of the widest stage, the embedding's rows
+    let widest = blocks.iter().map(|block| block.mlp.intermediate).max().unwrap_or(0) as u64;
+    let chunk = if measured { (longest.max(2048) + longest) as u64 } else { 0 };
+    let running = chunk * (4 * widest + 6 * model.spec().hidden as u64) * 4;
+    BASE + copies * block * value_size(model.precision()) + pruning + running
+}

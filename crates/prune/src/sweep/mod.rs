@@ -1,0 +1,161 @@
+//! The sweep: block by block, measure, prune, run on, write.
+//!
+//! With [`Propagation::Staged`](crate::Propagation::Staged) every linear runs once, already pruned;
+//! with `Reference` a block runs twice. Both step the same [`lm::Frame`].
+
+mod activations;
+mod journal;
+mod linears;
+mod memory;
+mod plan;
+mod run;
+
+use std::path::Path;
+
+use calib::CalibrationSet;
+use lm::checkpoint::CheckpointWriter;
+use lm::{Model, Observer};
+use serde::{Deserialize, Serialize};
+
+pub use plan::Plan;
+
+use crate::{Error, Needs, Recipe, Result, Sparsity, output};
+pub(crate) use journal::Identity;
+use journal::Journal;
+use run::Run;
+
+/// A pruning run: a model, what to do to it, and where it goes.
+pub struct Job<'a> {
+    /// The dense model.
+    pub model: &'a Model,
+    /// The digest of its checkpoint ([`lm::Checkpoint::digest`]).
+    pub model_digest: &'a str,
+    /// The calibration data; a method that needs none ignores it.
+    pub calibration: Option<&'a CalibrationSet>,
+    /// What is done to the weights.
+    pub recipe: &'a Recipe,
+    /// The folder the pruned checkpoint is written to.
+    pub output: &'a Path,
+    /// Bytes of memory the run may use.
+    pub memory: Option<u64>,
+    /// Goes on with the unfinished run in `output` instead of beginning anew.
+    pub resume: bool,
+    /// Replaces what `output` holds, and an unfinished run.
+    pub force: bool,
+}
+
+/// What a finished run did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// Block by block.
+    pub blocks: Vec<BlockReport>,
+    /// The zeros of all linears that were pruned.
+    pub sparsity: Sparsity,
+    /// The zeros of all weights of the model.
+    pub model_sparsity: Sparsity,
+}
+
+/// What was done to one block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockReport {
+    /// Its index.
+    pub block: usize,
+    /// Its linears in the order they run.
+    pub linears: Vec<LinearReport>,
+}
+
+/// What was done to one linear.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinearReport {
+    /// The name of its weights.
+    pub tensor: String,
+    /// What it was asked to be pruned to; nothing where it was skipped.
+    pub target: Option<crate::Pattern>,
+    /// Its zeros as written.
+    pub sparsity: Sparsity,
+}
+
+/// Prunes a model and writes the checkpoint to the job's output.
+///
+/// The output appears under its name only when it is complete; until then it grows in
+/// `<output>.partial`, from which a run with `resume` goes on after the last finished block and
+/// gives the same bytes.
+///
+/// # Errors
+/// When the recipe does not fit the model, the calibration data or the memory; when the output
+/// cannot be written; when the observer cancels.
+pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
+    let plan = Plan::new(job.model, job.recipe)?;
+    let calibration = calibration(job)?;
+    let identity = Identity::new(job, calibration)?;
+    let (writer, mut journal) = open(job, identity)?;
+    let mut run = Run::new(job, &plan, calibration, &writer)?;
+    observer.started("prune", plan.blocks.len() as u64);
+    for block in 0..plan.blocks.len() {
+        observer.check()?;
+        if block < journal.blocks.len() {
+            run.replay(block, observer)?;
+        } else {
+            let report = run.prune(block, observer)?;
+            writer.sync()?;
+            journal.record(report, &writer)?;
+        }
+        observer.advanced(1);
+    }
+    observer.finished();
+    finish(job, calibration, writer, journal, observer)
+}
+
+/// The calibration data the method needs, checked against the model.
+fn calibration<'a>(job: &Job<'a>) -> Result<Option<&'a CalibrationSet>> {
+    let method = job.recipe.method()?;
+    if method.needs() == Needs::Nothing {
+        return Ok(None);
+    }
+    let set = job.calibration.ok_or(Error::NoCalibration { method: method.name() })?;
+    set.check_tokenizer(&job.model.checkpoint().tokenizer)?;
+    Ok(Some(set))
+}
+
+/// The output to write to, new or where a killed run left it.
+fn open(job: &Job<'_>, identity: Identity) -> Result<(CheckpointWriter, Journal)> {
+    let source = job.model.checkpoint();
+    if job.resume && CheckpointWriter::exists_partial(job.output) {
+        let writer = CheckpointWriter::resume(job.output, source, job.force)?;
+        let journal = Journal::load(&writer, &identity)?;
+        return Ok((writer, journal));
+    }
+    let writer = CheckpointWriter::create(job.output, source, job.force)?;
+    let journal = Journal::new(identity);
+    journal.save(&writer)?;
+    Ok((writer, journal))
+}
+
+/// Writes what is not a pruned linear, the descriptions, and gives the output its name.
+fn finish(
+    job: &Job<'_>,
+    calibration: Option<&CalibrationSet>,
+    writer: CheckpointWriter,
+    journal: Journal,
+    observer: &dyn Observer,
+) -> Result<Pruned> {
+    let linears: Vec<_> = journal.blocks.iter().flat_map(|block| &block.linears).collect();
+    let written: Vec<_> = linears.iter().map(|linear| linear.tensor.as_str()).collect();
+    let mut model_sparsity = Sparsity::default();
+    for name in job.model.checkpoint().store.tensors().keys() {
+        observer.check()?;
+        if !written.contains(&name.as_str()) {
+            writer.copy(name)?;
+            model_sparsity = model_sparsity.and(Sparsity::of(&writer.read(name)?.to_f32()));
+        }
+    }
+    let pruned = linears.iter().filter(|linear| linear.target.is_some());
+    let sparsity = pruned.fold(Sparsity::default(), |sum, linear| sum.and(linear.sparsity));
+    let model_sparsity =
+        linears.iter().fold(model_sparsity, |sum, linear| sum.and(linear.sparsity));
+    let Journal { identity, blocks } = journal;
+    let pruned = Pruned { blocks, sparsity, model_sparsity };
+    output::describe(&writer, &identity, calibration, &pruned)?;
+    writer.finish(&[journal::FILE])?;
+    Ok(pruned)
+}

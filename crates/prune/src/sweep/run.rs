@@ -1,0 +1,164 @@
+//! The state of a sweep between two blocks.
+
+use calib::CalibrationSet;
+use compute::Linear;
+use lm::checkpoint::CheckpointWriter;
+use lm::{Frame, Model, Observer};
+
+use super::activations::Activations;
+use super::linears::{prune_stage, written_linear};
+use super::memory::Holding;
+use super::{BlockReport, Job, LinearReport, Plan};
+use crate::methods::Method;
+use crate::{Error, InputStatistics, Propagation, Result};
+
+/// A sweep under way.
+pub(super) struct Run<'a> {
+    model: &'a Model,
+    method: &'static dyn Method,
+    propagation: Propagation,
+    plan: &'a Plan,
+    writer: &'a CheckpointWriter,
+    /// Nothing where the method needs no statistics: then no forward pass runs.
+    activations: Option<Activations>,
+    holding: Holding,
+}
+
+/// The linears of a block so far, and what was done to them.
+#[derive(Default)]
+struct Done {
+    stages: Vec<Vec<Linear>>,
+    reports: Vec<LinearReport>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        job: &Job<'a>,
+        plan: &'a Plan,
+        calibration: Option<&CalibrationSet>,
+        writer: &'a CheckpointWriter,
+    ) -> Result<Self> {
+        let sequences = calibration.map(|set| set.sequences.as_slice());
+        let tokens = sequences.map_or(0, |all| all.iter().map(Vec::len).sum());
+        let longest = sequences.and_then(|all| all.iter().map(Vec::len).max()).unwrap_or(0);
+        Ok(Self {
+            model: job.model,
+            method: job.recipe.method()?,
+            propagation: job.recipe.propagation,
+            plan,
+            writer,
+            holding: Holding::new(job, tokens, longest)?,
+            activations: sequences.map(|all| Activations::embed(job.model, all)).transpose()?,
+        })
+    }
+
+    /// Prunes block `block` and runs it on.
+    pub(super) fn prune(&mut self, block: usize, observer: &dyn Observer) -> Result<BlockReport> {
+        let frame = self.model.frame(block)?;
+        let linears = match (self.activations.take(), self.propagation) {
+            (None, _) => self.prune_blind(block, &frame)?,
+            (Some(mut activations), Propagation::Staged) => {
+                let done = self.prune_staged(block, &frame, &mut activations, observer)?;
+                self.activations = Some(activations);
+                done
+            }
+            (Some(mut activations), Propagation::Reference) => {
+                let done = self.prune_reference(block, &frame, &mut activations, observer)?;
+                self.activations = Some(activations);
+                done
+            }
+        };
+        Ok(BlockReport { block, linears: linears.reports })
+    }
+
+    /// Runs block `block` as an earlier, killed run wrote it.
+    pub(super) fn replay(&mut self, block: usize, observer: &dyn Observer) -> Result<()> {
+        let Some(activations) = &mut self.activations else { return Ok(()) };
+        let frame = self.model.frame(block)?;
+        let linear = |spec| written_linear(self.model, self.writer, spec);
+        let stage = |stage: &lm::Stage| stage.linears.iter().map(linear).collect();
+        let linears = frame.spec().stages.iter().map(stage).collect::<Result<Vec<_>>>()?;
+        activations.advance(&frame, &linears, observer)
+    }
+
+    /// Every linear without statistics and without running anything.
+    fn prune_blind(&self, block: usize, frame: &Frame) -> Result<Done> {
+        let mut done = Done::default();
+        for stage in 0..frame.spec().stages.len() {
+            self.prune_stage(block, frame, stage, &InputStatistics::new(0), &mut done)?;
+            done.stages.clear();
+        }
+        Ok(done)
+    }
+
+    /// One pass: each stage is measured, pruned and run on, already pruned.
+    fn prune_staged(
+        &self,
+        block: usize,
+        frame: &Frame,
+        activations: &mut Activations,
+        observer: &dyn Observer,
+    ) -> Result<Done> {
+        let mut done = Done::default();
+        let stages = frame.spec().stages.len();
+        for stage in 0..stages {
+            // the pruned stages between where the activations stand and this one
+            let between = activations.stage()..stage;
+            let statistics = activations.measure(frame, &done.stages[between], observer)?;
+            self.prune_stage(block, frame, stage, &statistics, &mut done)?;
+            let last = stage + 1 == stages;
+            if last && block + 1 == self.plan.blocks.len() {
+                break; // nothing follows that the model's last activations could serve
+            }
+            if last || self.holding.holds(frame.spec(), stage + 1) {
+                let start = activations.stage();
+                activations.advance(frame, &done.stages[start..], observer)?;
+                done.stages.iter_mut().for_each(Vec::clear);
+            }
+        }
+        Ok(done)
+    }
+
+    /// Two passes: statistics of the dense block, then the pruned block runs.
+    fn prune_reference(
+        &self,
+        block: usize,
+        frame: &Frame,
+        activations: &mut Activations,
+        observer: &dyn Observer,
+    ) -> Result<Done> {
+        let dense = self.model.block(block)?;
+        let statistics = activations.measure_block(frame, dense.stages(), observer)?;
+        drop(dense);
+        let mut done = Done::default();
+        for (stage, statistics) in statistics.iter().enumerate() {
+            self.prune_stage(block, frame, stage, statistics, &mut done)?;
+        }
+        if block + 1 < self.plan.blocks.len() {
+            activations.advance(frame, &done.stages, observer)?;
+        }
+        Ok(done)
+    }
+
+    /// Prunes and writes the linears of one stage.
+    fn prune_stage(
+        &self,
+        block: usize,
+        frame: &Frame,
+        stage: usize,
+        statistics: &InputStatistics,
+        done: &mut Done,
+    ) -> Result<()> {
+        let spec = &frame.spec().stages[stage];
+        if let Some(input) = statistics.first_non_finite() {
+            return Err(Error::Activations { block, site: spec.site, input });
+        }
+        let prepared = self.method.prepare(statistics)?;
+        let targets = &self.plan.blocks[block][stage];
+        let (linears, reports) =
+            prune_stage(self.model, self.writer, &spec.linears, targets, prepared.as_ref())?;
+        done.stages.push(linears);
+        done.reports.extend(reports);
+        Ok(())
+    }
+}
