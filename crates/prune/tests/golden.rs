@@ -1,0 +1,100 @@
+//! Wanda against the original authors' results on two real linears of SmolLM2.
+//!
+//! Needs `golden/layers.safetensors` in the folder SECATEUR_SHARED names (or `../shared`).
+
+use std::path::PathBuf;
+
+use compute::Matrix;
+use prune::methods::{self, Target};
+use prune::{InputStatistics, Pattern, Scope};
+use safetensors::SafeTensors;
+
+fn golden() -> Option<Vec<u8>> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
+    let shared = std::env::var_os("SECATEUR_SHARED").map_or(PathBuf::from(beside), PathBuf::from);
+    let file = std::fs::read(shared.join("golden/layers.safetensors")).ok();
+    if file.is_none() {
+        println!("skipped: no golden/layers.safetensors; set SECATEUR_SHARED to the folder with it");
+    }
+    file
+}
+
+fn matrix(file: &SafeTensors<'_>, name: &str) -> Matrix {
+    let tensor = file.tensor(name).unwrap();
+    let values: Vec<f32> = match tensor.dtype() {
+        safetensors::Dtype::F32 => {
+            tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+        }
+        safetensors::Dtype::BF16 => {
+            let chunks = tensor.data().as_chunks::<2>().0.iter();
+            chunks.map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
+        }
+        safetensors::Dtype::F16 => {
+            let chunks = tensor.data().as_chunks::<2>().0.iter();
+            chunks.map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
+        }
+        other => panic!("{name} is {other:?}"),
+    };
+    let cols = *tensor.shape().last().unwrap();
+    Matrix::from_vec(values.len() / cols, cols, values)
+}
+
+/// Positions where the two differ although the scores on either side of the choice do not tie.
+fn differences(ours: &Matrix, theirs: &Matrix, dense: &Matrix, norms: &[f64]) -> usize {
+    let mut differing = 0;
+    for row in 0..dense.rows() {
+        let score = |index: usize| f64::from(dense.row(row)[index].abs()) * norms[index].sqrt();
+        let kept = |pruned: &Matrix, index: usize| pruned.row(row)[index] != 0.0;
+        let ours_only: Vec<f64> = (0..dense.cols())
+            .filter(|&i| kept(ours, i) && !kept(theirs, i))
+            .map(score)
+            .collect();
+        let theirs_only: Vec<f64> = (0..dense.cols())
+            .filter(|&i| kept(theirs, i) && !kept(ours, i))
+            .map(score)
+            .collect();
+        let tie = |a: &f64| theirs_only.iter().any(|b| (a - b).abs() <= 1e-6 * a.max(*b));
+        differing += ours_only.iter().filter(|a| !tie(a)).count();
+        differing += ours_only.len().abs_diff(theirs_only.len());
+    }
+    differing
+}
+
+#[test]
+fn wanda_agrees_with_the_authors_code_up_to_ties() {
+    let Some(bytes) = golden() else { return };
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    for layer in ["k", "d"] {
+        let dense = matrix(&file, &format!("{layer}.weight"));
+        let inputs = matrix(&file, &format!("{layer}.inputs"));
+        let mut statistics = InputStatistics::new(inputs.cols());
+        statistics.add(inputs.view());
+        let prepared = methods::find("wanda").unwrap().prepare(&statistics).unwrap();
+        for pattern in ["0.5", "0.6", "0.7", "2:4", "4:8"] {
+            let target = Target { pattern: pattern.parse::<Pattern>().unwrap(), scope: Scope::Row };
+            let ours = prepared.prune(dense.clone(), target).unwrap().weights;
+            let theirs = matrix(&file, &format!("{layer}.wanda.{pattern}"));
+            assert_eq!((ours.rows(), ours.cols()), (theirs.rows(), theirs.cols()));
+            let differing = differences(&ours, &theirs, &dense, &statistics.squared_norms);
+            assert_eq!(differing, 0, "{layer} {pattern}");
+        }
+    }
+}
+
+#[test]
+fn input_norms_agree_with_the_authors_scaler() {
+    let Some(bytes) = golden() else { return };
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let inputs = matrix(&file, "k.inputs");
+    let scaler = file.tensor("k.wanda.scaler_row").unwrap();
+    let scaler: Vec<f32> =
+        scaler.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let mut statistics = InputStatistics::new(inputs.cols());
+    statistics.add(inputs.view());
+    // theirs is a mean over sequences; constants do not matter to the choice
+    let ratio = statistics.squared_norms[0] / f64::from(scaler[0]);
+    for (ours, theirs) in statistics.squared_norms.iter().zip(&scaler) {
+        let theirs = f64::from(*theirs) * ratio;
+        assert!((ours - theirs).abs() <= 1e-4 * theirs, "{ours} {theirs}");
+    }
+}
