@@ -39,7 +39,7 @@ impl Mask {
             (Pattern::Fraction { .. }, Scope::Row) => cols,
             (Pattern::Fraction { .. }, Scope::Layer) => rows * cols,
         };
-        assert!(group == 0 || removed.len() % group == 0, "{pattern} divides the inputs");
+        assert!(group == 0 || removed.len().is_multiple_of(group), "{pattern} divides the inputs");
         let count = match pattern {
             Pattern::NofM { keep, of } => of - keep,
             Pattern::Fraction { sparsity } => (group as f64 * sparsity) as usize,

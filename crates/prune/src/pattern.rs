@@ -49,7 +49,7 @@ impl Pattern {
     /// [`Error::Pattern`], naming the tensor.
     pub fn check(&self, tensor: &str, inputs: usize) -> Result<()> {
         match *self {
-            Pattern::NofM { of, .. } if inputs % of != 0 => Err(Error::Pattern {
+            Pattern::NofM { of, .. } if !inputs.is_multiple_of(of) => Err(Error::Pattern {
                 pattern: self.to_string(),
                 problem: format!(
                     "{tensor} has {inputs} inputs, which {of} does not divide; skip it with \

@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
     pub(super) fn replay(&mut self, block: usize, observer: &dyn Observer) -> Result<()> {
         let Some(activations) = &mut self.activations else { return Ok(()) };
         let frame = self.model.frame(block)?;
-        let linear = |spec| written_linear(self.model, self.writer, spec);
+        let linear = |spec: &lm::LinearSpec| written_linear(self.model, self.writer, spec);
         let stage = |stage: &lm::Stage| stage.linears.iter().map(linear).collect();
         let linears = frame.spec().stages.iter().map(stage).collect::<Result<Vec<_>>>()?;
         activations.advance(&frame, &linears, observer)
