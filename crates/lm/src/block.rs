@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use compute::{Linear, Matrix, MatrixRef, Precision, Rope, causal_attention, gate, rms_norm};
 
-use crate::{BlockSpec, Site};
+use rayon::prelude::*;
+
+use crate::key_values::Widened;
+use crate::{BlockSpec, KeyValues, Site};
 
 /// What a block holds beside its linears: norms and position embedding.
 ///
@@ -24,14 +27,6 @@ pub struct Frame {
 pub struct Batch<'a> {
     lengths: &'a [usize],
     past: Option<&'a mut [KeyValues]>,
-}
-
-/// Keys and values of one sequence in one block, `[tokens, kv_heads · head_dim]` each.
-#[derive(Clone, Debug, Default)]
-pub struct KeyValues {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    tokens: usize,
 }
 
 /// Where a forward pass stands between two stages of a block.
@@ -70,7 +65,7 @@ impl<'a> Batch<'a> {
 
     /// The position of every token within its sequence.
     fn positions(&self) -> Vec<usize> {
-        let start = |index: usize| self.past.as_ref().map_or(0, |past| past[index].tokens);
+        let start = |index: usize| self.past.as_ref().map_or(0, |past| past[index].tokens());
         let sequences = self.lengths.iter().enumerate();
         sequences.flat_map(|(index, &length)| start(index)..start(index) + length).collect()
     }
@@ -83,33 +78,6 @@ impl<'a> Batch<'a> {
             end - length..end
         });
         rows.collect()
-    }
-}
-
-impl KeyValues {
-    /// Room for `tokens` tokens of `width` values each, taken at once.
-    pub fn with_capacity(tokens: usize, width: usize) -> Self {
-        Self {
-            keys: Vec::with_capacity(tokens * width),
-            values: Vec::with_capacity(tokens * width),
-            tokens: 0,
-        }
-    }
-
-    /// Number of tokens held.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    fn append(&mut self, keys: MatrixRef<'_>, values: MatrixRef<'_>) {
-        self.keys.extend_from_slice(keys.as_slice());
-        self.values.extend_from_slice(values.as_slice());
-        self.tokens += keys.rows();
-    }
-
-    fn views(&self, width: usize) -> (MatrixRef<'_>, MatrixRef<'_>) {
-        let view = |values| MatrixRef::new(self.tokens, width, values);
-        (view(&self.keys), view(&self.values))
     }
 }
 
@@ -167,28 +135,42 @@ impl Frame {
         let positions = batch.positions();
         self.rope.rotate(&mut q, &positions, self.precision);
         self.rope.rotate(&mut k, &positions, self.precision);
-        let shape = &self.spec.attention;
-        let mut result = Vec::with_capacity(q.as_slice().len());
-        for (index, rows) in batch.rows().into_iter().enumerate() {
+        let rows = batch.rows();
+        let attention = |rows: &Range<usize>, keys: MatrixRef<'_>, values: MatrixRef<'_>| {
             let queries = q.view_rows(rows.clone());
-            let (new_keys, new_values) = (k.view_rows(rows.clone()), v.view_rows(rows));
-            let (keys, values) = match &mut batch.past {
-                Some(past) => {
-                    past[index].append(new_keys, new_values);
-                    past[index].views(shape.kv_width())
-                }
-                None => (new_keys, new_values),
-            };
-            let context = causal_attention(shape, queries, keys, values, self.precision);
-            result.extend_from_slice(context.as_slice());
-        }
-        Matrix::from_vec(q.rows(), q.cols(), result)
+            causal_attention(&self.spec.attention, queries, keys, values, self.precision)
+        };
+        let new = |rows: &Range<usize>| (k.view_rows(rows.clone()), v.view_rows(rows.clone()));
+        let contexts: Vec<Matrix> = match &mut batch.past {
+            None => rows.par_iter().map(|rows| attention(rows, new(rows).0, new(rows).1)).collect(),
+            Some(past) => {
+                let sequences = past.par_iter_mut().zip(&rows);
+                let context = |room: &mut Widened, (past, rows): (&mut KeyValues, _)| {
+                    past.append(new(rows).0, new(rows).1);
+                    let (keys, values) = past.views(room);
+                    attention(rows, keys, values)
+                };
+                sequences.map_init(Widened::default, context).collect()
+            }
+        };
+        stack(contexts, q.cols())
     }
 
     fn add(&self, residual: &mut Matrix, update: &Matrix) {
         residual.add_assign(update);
         self.precision.round_slice(residual.as_mut_slice());
     }
+}
+
+/// Matrices of `cols` columns, one below the other.
+fn stack(mut parts: Vec<Matrix>, cols: usize) -> Matrix {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    let rows = parts.iter().map(Matrix::rows).sum();
+    let mut values = Vec::with_capacity(rows * cols);
+    parts.iter().for_each(|part| values.extend_from_slice(part.as_slice()));
+    Matrix::from_vec(rows, cols, values)
 }
 
 impl Block {

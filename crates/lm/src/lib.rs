@@ -5,10 +5,13 @@
 
 pub mod checkpoint;
 pub mod families;
+pub mod scoring;
 
 mod block;
 mod config;
+mod cost;
 mod error;
+mod key_values;
 mod model;
 
 mod observer;
@@ -16,10 +19,10 @@ mod rope;
 mod spec;
 mod tokenizer;
 
-pub use block::{Batch, Block, BlockState, Frame, KeyValues};
+pub use block::{Batch, Block, BlockState, Frame};
 pub use checkpoint::{Checkpoint, Dtype, Tensor, TensorInfo, TensorStore};
 pub use error::{Error, Result};
-
+pub use key_values::KeyValues;
 pub use model::{Model, OutputHead};
 pub use observer::{Observer, Silent};
 pub use spec::{

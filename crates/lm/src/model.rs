@@ -3,7 +3,7 @@
 use compute::{Linear, Matrix, MatrixRef, Precision, rms_norm};
 
 use crate::block::Frame;
-use crate::{Block, BlockSpec, Checkpoint, Error, Head, Norm, Result, Spec, families};
+use crate::{Block, BlockSpec, Checkpoint, Error, Head, Norm, Observer, Result, Spec, families};
 
 /// A checkpoint with its [`Spec`]. Weights are read when a part of the model is loaded, so an
 /// opened model takes no memory to speak of.
@@ -102,6 +102,23 @@ impl Model {
         Ok(Block { frame, stages })
     }
 
+    /// Every block with its linears, in order.
+    ///
+    /// # Errors
+    /// As [`Model::block`], or when the observer cancels.
+    pub fn blocks(&self, observer: &dyn Observer) -> Result<Vec<Block>> {
+        observer.started("loading blocks", self.spec.blocks.len() as u64);
+        let load = |index| {
+            observer.check()?;
+            let block = self.block(index)?;
+            observer.advanced(1);
+            Ok(block)
+        };
+        let blocks = (0..self.spec.blocks.len()).map(load).collect();
+        observer.finished();
+        blocks
+    }
+
     /// The final norm and the output projection.
     ///
     /// # Errors
@@ -164,6 +181,11 @@ impl Model {
 }
 
 impl OutputHead {
+    /// Number of logits of a token.
+    pub fn vocabulary(&self) -> usize {
+        self.linear.outputs()
+    }
+
     /// Logits, `[tokens, vocabulary]`, of the residual stream after the last block.
     pub fn logits(&self, residual: MatrixRef<'_>) -> Matrix {
         let normed = rms_norm(residual, &self.norm, self.epsilon, self.precision);

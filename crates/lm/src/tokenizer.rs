@@ -50,6 +50,11 @@ impl Tokenizer {
         self.inner.decode(tokens, !special).map_err(|error| Error::Tokenizer(error.to_string()))
     }
 
+    /// The id of the token whose text is exactly `token`, a special token among them.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
     /// One more than the largest token id the tokenizer can produce.
     pub fn vocabulary(&self) -> usize {
         let ids = self.inner.get_vocab(true).into_values();

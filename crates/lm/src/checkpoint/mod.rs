@@ -1,7 +1,17 @@
 //! Checkpoints on disk: lazy, memory-mapped, in Hugging Face names and layout whatever the file.
 
+mod check;
+mod digest;
+mod files;
+mod folder;
+mod header;
+mod json;
+mod refusals;
+mod safetensors;
 mod tensor;
+mod vocabulary;
 
+pub use check::NotFinite;
 pub use tensor::{Dtype, Shard, Tensor, TensorInfo, TensorStore};
 
 use std::path::{Path, PathBuf};
@@ -52,7 +62,20 @@ impl Checkpoint {
     /// # Errors
     /// When the path is neither, or what it holds is malformed or of a kind that is not supported.
     pub fn open(path: &Path) -> Result<Self> {
-        let _ = path;
-        Err(Error::malformed(path, "neither a folder nor a .gguf file"))
+        let facts = path.metadata().map_err(Error::io(path))?;
+        if facts.is_dir() {
+            folder::open(path)
+        } else if path.extension().is_some_and(|extension| extension == "gguf") {
+            open_gguf(path)
+        } else {
+            Err(Error::malformed(path, "neither a Hugging Face folder nor a .gguf file"))
+        }
     }
+}
+
+fn open_gguf(path: &Path) -> Result<Checkpoint> {
+    Err(Error::Unsupported {
+        what: format!("{}: a GGUF file", path.display()),
+        hint: "open a Hugging Face folder of the model".into(),
+    })
 }
