@@ -1,5 +1,7 @@
 //! Readers: what they yield and what they refuse.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::PathBuf};
 
 use data::{Document, Error, Options, Split, open};
