@@ -31,8 +31,12 @@ fn targets() -> Vec<Target> {
 
 fn expected_zeros(target: Target) -> usize {
     match (target.pattern, target.scope) {
-        (Pattern::Fraction { sparsity }, Scope::Row) => OUTPUTS * (INPUTS as f64 * sparsity) as usize,
-        (Pattern::Fraction { sparsity }, Scope::Layer) => ((OUTPUTS * INPUTS) as f64 * sparsity) as usize,
+        (Pattern::Fraction { sparsity }, Scope::Row) => {
+            OUTPUTS * (INPUTS as f64 * sparsity) as usize
+        }
+        (Pattern::Fraction { sparsity }, Scope::Layer) => {
+            ((OUTPUTS * INPUTS) as f64 * sparsity) as usize
+        }
         (Pattern::NofM { keep, of }, _) => OUTPUTS * INPUTS / of * (of - keep),
     }
 }
@@ -60,7 +64,11 @@ fn every_method_keeps_its_groups_valid() {
         let target = Target { pattern: Pattern::NofM { keep: 2, of: 4 }, scope: Scope::Row };
         let pruned = prepared.prune(random(OUTPUTS, INPUTS, 4), target).unwrap();
         for group in pruned.weights.as_slice().chunks(4) {
-            assert!(group.iter().filter(|weight| **weight != 0.0).count() <= 2, "{}", method.name());
+            assert!(
+                group.iter().filter(|weight| **weight != 0.0).count() <= 2,
+                "{}",
+                method.name()
+            );
         }
     }
 }
@@ -138,7 +146,8 @@ fn dead_inputs_and_constant_rows_are_pruned_like_others() {
         let target = Target { pattern: Pattern::Fraction { sparsity: 0.5 }, scope: Scope::Row };
         let pruned = prepared.prune(constant, target).unwrap();
         // all scores tie, so the lower indices go
-        let expected = Mask::of_smallest(&Matrix::zeros(OUTPUTS, INPUTS), target.pattern, Scope::Row);
+        let expected =
+            Mask::of_smallest(&Matrix::zeros(OUTPUTS, INPUTS), target.pattern, Scope::Row);
         assert_eq!(pruned.mask, expected, "{}", method.name());
     }
 }

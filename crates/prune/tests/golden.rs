@@ -14,7 +14,9 @@ fn golden() -> Option<Vec<u8>> {
     let shared = std::env::var_os("SECATEUR_SHARED").map_or(PathBuf::from(beside), PathBuf::from);
     let file = std::fs::read(shared.join("golden/layers.safetensors")).ok();
     if file.is_none() {
-        println!("skipped: no golden/layers.safetensors; set SECATEUR_SHARED to the folder with it");
+        println!(
+            "skipped: no golden/layers.safetensors; set SECATEUR_SHARED to the folder with it"
+        );
     }
     file
 }
@@ -45,14 +47,10 @@ fn differences(ours: &Matrix, theirs: &Matrix, dense: &Matrix, norms: &[f64]) ->
     for row in 0..dense.rows() {
         let score = |index: usize| f64::from(dense.row(row)[index].abs()) * norms[index].sqrt();
         let kept = |pruned: &Matrix, index: usize| pruned.row(row)[index] != 0.0;
-        let ours_only: Vec<f64> = (0..dense.cols())
-            .filter(|&i| kept(ours, i) && !kept(theirs, i))
-            .map(score)
-            .collect();
-        let theirs_only: Vec<f64> = (0..dense.cols())
-            .filter(|&i| kept(theirs, i) && !kept(ours, i))
-            .map(score)
-            .collect();
+        let ours_only: Vec<f64> =
+            (0..dense.cols()).filter(|&i| kept(ours, i) && !kept(theirs, i)).map(score).collect();
+        let theirs_only: Vec<f64> =
+            (0..dense.cols()).filter(|&i| kept(theirs, i) && !kept(ours, i)).map(score).collect();
         let tie = |a: &f64| theirs_only.iter().any(|b| (a - b).abs() <= 1e-6 * a.max(*b));
         differing += ours_only.iter().filter(|a| !tie(a)).count();
         differing += ours_only.len().abs_diff(theirs_only.len());
