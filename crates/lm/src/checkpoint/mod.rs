@@ -1,5 +1,6 @@
 //! Checkpoints on disk: lazy, memory-mapped, in Hugging Face names and layout whatever the file.
 
+mod gguf;
 mod tensor;
 
 pub use tensor::{Dtype, Shard, Tensor, TensorInfo, TensorStore};
@@ -52,7 +53,9 @@ impl Checkpoint {
     /// # Errors
     /// When the path is neither, or what it holds is malformed or of a kind that is not supported.
     pub fn open(path: &Path) -> Result<Self> {
-        let _ = path;
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+            return gguf::open(path);
+        }
         Err(Error::malformed(path, "neither a folder nor a .gguf file"))
     }
 }
