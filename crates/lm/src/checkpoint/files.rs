@@ -87,7 +87,7 @@ impl Files {
 pub(super) fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let single = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
-    single && !name.contains(['/', '\\', ':', '\0'])
+    single && !name.contains(['/', '\\', '\0'])
 }
 
 /// Where links of a folder may lead: the folder itself and the `blobs` of the hub's cache, where a
