@@ -45,7 +45,8 @@ impl Files {
             let entry = entry.map_err(Error::io(folder))?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = entry.path();
-            if name.starts_with('.') || path.is_dir() {
+            // Folders, pipes and devices are no files to copy; a broken link is reported below.
+            if name.starts_with('.') || (path.exists() && !path.is_file()) {
                 continue;
             }
             inside.check(&path)?;

@@ -126,3 +126,97 @@ pub(super) fn companion_bytes(source: &Checkpoint) -> Result<u64> {
     };
     source.companions.iter().map(size).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{borrow::Cow, ops::Range};
+
+    use super::*;
+    use crate::{Dtype, Tensor, TensorInfo};
+
+    /// Tensors of four-byte values, all zero, in one file.
+    struct Zeros(BTreeMap<String, TensorInfo>, Vec<Shard>);
+
+    impl Zeros {
+        fn new(sizes: &[usize], file: &str) -> Self {
+            let name = |index: usize| format!("t{index}");
+            let info = |values: usize| TensorInfo { dtype: Dtype::F32, shape: vec![values] };
+            let tensors = sizes.iter().enumerate().map(|(i, &size)| (name(i), info(size)));
+            let names = (0..sizes.len()).rev().map(name).collect();
+            Self(tensors.collect(), vec![Shard { file: file.into(), tensors: names }])
+        }
+    }
+
+    impl TensorStore for Zeros {
+        fn tensors(&self) -> &BTreeMap<String, TensorInfo> {
+            &self.0
+        }
+
+        fn read(&self, name: &str) -> Result<Tensor<'_>> {
+            let info = self.info(name)?.clone();
+            Ok(Tensor { bytes: Cow::Owned(vec![0; info.bytes()]), info })
+        }
+
+        fn read_rows(&self, name: &str, _: Range<usize>) -> Result<Tensor<'_>> {
+            self.read(name)
+        }
+
+        fn shards(&self) -> Vec<Shard> {
+            self.1.clone()
+        }
+    }
+
+    fn files(store: &Zeros, largest: u64) -> Vec<(String, Vec<String>)> {
+        let plan = Plan::limited(store, largest).unwrap();
+        let names = |file: &Layout| file.places.iter().map(|(name, _)| name.clone()).collect();
+        plan.files.iter().map(|file| (file.file.clone(), names(file))).collect()
+    }
+
+    fn file(name: &str, tensors: &[&str]) -> (String, Vec<String>) {
+        (name.to_owned(), tensors.iter().map(|&name| name.to_owned()).collect())
+    }
+
+    #[test]
+    fn tensors_are_cut_into_files_in_their_order() {
+        let store = Zeros::new(&[1, 2, 9, 1], "weights.gguf");
+        let expected = [
+            file("model-00001-of-00003.safetensors", &["t3"]),
+            file("model-00002-of-00003.safetensors", &["t2"]),
+            file("model-00003-of-00003.safetensors", &["t1", "t0"]),
+        ];
+        assert_eq!(files(&store, 12), expected);
+        assert_eq!(files(&store, 52), [file("model.safetensors", &["t3", "t2", "t1", "t0"])]);
+    }
+
+    #[test]
+    fn names_are_kept_unless_a_file_is_too_large() {
+        let store = Zeros::new(&[1, 2], "model-00001-of-00001.safetensors");
+        let kept = [file("model-00001-of-00001.safetensors", &["t1", "t0"])];
+        assert_eq!(files(&store, 12), kept);
+        assert_eq!(files(&store, 8).len(), 2);
+        let (name, index) = Plan::limited(&store, 12).unwrap().index().unwrap();
+        assert_eq!(name, INDEX);
+        insta::assert_snapshot!(String::from_utf8(index).unwrap(), @r#"
+        {
+          "metadata": {
+            "total_size": 12
+          },
+          "weight_map": {
+            "t0": "model-00001-of-00001.safetensors",
+            "t1": "model-00001-of-00001.safetensors"
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_store_whose_files_do_not_hold_its_tensors_once_is_refused() {
+        let mut store = Zeros::new(&[1, 2], "model.safetensors");
+        store.1.push(store.1[0].clone());
+        let twice = Plan::limited(&store, 12).unwrap_err().to_string();
+        assert!(twice.contains("in two files"), "{twice}");
+        store.1 = vec![Shard { file: "a".into(), tensors: vec!["t0".into()] }];
+        let missing = Plan::limited(&store, 12).unwrap_err().to_string();
+        assert!(missing.contains("t1: it is in no file"), "{missing}");
+    }
+}
