@@ -84,6 +84,8 @@ impl<'a> Client<'a> {
             .timeout_connect(timeout)
             .timeout_recv_response(timeout)
             .timeout_per_read(timeout);
+        // A hub on this machine is never behind the proxy that the environment may name.
+        let config = if is_local(&options.endpoint) { config.proxy(None) } else { config };
         Self { agent: config.build().new_agent(), options, id, observer }
     }
 
@@ -156,7 +158,7 @@ impl<'a> Client<'a> {
         retries: u32,
         mut attempt: impl FnMut() -> Try<T>,
     ) -> Result<T> {
-        let mut failures = 0;
+        let (mut failures, mut noted) = (0, false);
         loop {
             self.observer.check()?;
             let (problem, progressed, wait) = match attempt() {
@@ -167,6 +169,10 @@ impl<'a> Client<'a> {
             failures = if progressed { 1 } else { failures + 1 };
             if failures > retries {
                 return Err(unreachable(url, problem));
+            }
+            if !noted {
+                self.observer.note(&format!("{url}: {problem}: trying again"));
+                noted = true;
             }
             let backoff = self.options.backoff * (1 << (failures - 1).min(3));
             self.sleep(wait.map_or(backoff, |wait| wait.min(LONGEST_WAIT)))?;
@@ -270,6 +276,13 @@ fn describe(error: &ureq::Error) -> String {
     }
 }
 
+/// Whether an endpoint is on this machine.
+fn is_local(endpoint: &str) -> bool {
+    let uri: Option<Uri> = endpoint.parse().ok();
+    let host = uri.as_ref().and_then(Uri::host);
+    host.is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
+}
+
 fn same_origin(one: &Uri, other: &Uri) -> bool {
     let origin = |uri: &Uri| {
         (
@@ -321,6 +334,16 @@ mod tests {
     fn encodes_names_for_an_address() {
         assert_eq!(encode("refs/pr/1", ""), "refs%2Fpr%2F1");
         assert_eq!(encode("a b/ü?#.json", "/"), "a%20b/%C3%BC%3F%23.json");
+    }
+
+    #[test]
+    fn a_local_hub_is_told_from_others() {
+        for endpoint in ["http://127.0.0.1:80", "http://localhost", "http://[::1]:8080"] {
+            assert!(is_local(endpoint), "{endpoint}");
+        }
+        for endpoint in ["https://hub.example", "https://localhost.example", "http://10.0.0.1"] {
+            assert!(!is_local(endpoint), "{endpoint}");
+        }
     }
 
     #[test]

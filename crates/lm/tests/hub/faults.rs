@@ -159,7 +159,10 @@ fn passing_errors_are_tried_again() {
                 if count % 2 == 0 { Answer::new(status, "").with("Retry-After", 0) } else { answer }
             },
         );
-        setup.resolve().unwrap();
+        let log = Log::default();
+        resolve_with(&setup.options(), MODEL, &log).unwrap();
+        assert!(log.notes().contains(&format!("answers {status}")), "{}", log.notes());
+        assert!(log.notes().contains("trying again"), "{}", log.notes());
     }
 }
 

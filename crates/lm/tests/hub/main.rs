@@ -1,5 +1,7 @@
 //! Models of a hub, against a small server on the loopback. No test needs a network.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)] // a test may panic
+
 mod faults;
 mod server;
 
