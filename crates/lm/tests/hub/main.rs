@@ -275,6 +275,25 @@ fn a_file_left_by_another_tool_is_reused() {
     assert_eq!(setup.server.count("HEAD", name), 1);
 }
 
+/// huggingface_hub 2 keeps large files once for all models and links a model's blobs to them.
+#[cfg(unix)]
+#[test]
+fn a_blob_in_the_store_shared_by_all_models_is_reused() {
+    let repository = Repository::small(1000);
+    let setup = Setup::new(repository.clone());
+    let (store, blobs) = (setup.cache.path().join("blobs/ab"), setup.folder().join("blobs"));
+    fs::create_dir_all(&store).unwrap();
+    fs::create_dir_all(&blobs).unwrap();
+    let name = "model.safetensors";
+    fs::write(store.join("abcd"), repository.bytes(name)).unwrap();
+    let link = blobs.join(repository.etag(name));
+    std::os::unix::fs::symlink("../../blobs/ab/abcd", &link).unwrap();
+    let snapshot = setup.resolve().unwrap();
+    assert_eq!(fs::read(snapshot.join(name)).unwrap(), repository.bytes(name));
+    assert_eq!(setup.server.count("GET", name), 0);
+    assert!(link.is_symlink());
+}
+
 #[test]
 fn a_blob_of_the_wrong_size_is_replaced() {
     let repository = Repository::small(1000);
