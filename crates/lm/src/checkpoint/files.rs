@@ -101,8 +101,11 @@ impl Inside {
     fn of(folder: &Path) -> Result<Self> {
         let folder = folder.canonicalize().map_err(Error::io(folder))?;
         let snapshots = folder.parent().filter(|parent| parent.ends_with("snapshots"));
-        let blobs = snapshots.and_then(Path::parent).map(|model| model.join("blobs"));
-        let blobs = blobs.and_then(|blobs| blobs.canonicalize().ok());
+        // the hub cache keeps blobs per model, and newer ones in a store all models share
+        let model = snapshots.and_then(Path::parent);
+        let models = model.filter(|model| is_cached_model(model)).and_then(Path::parent);
+        let blobs = [model, models].into_iter().flatten().map(|folder| folder.join("blobs"));
+        let blobs = blobs.filter_map(|blobs| blobs.canonicalize().ok());
         Ok(Self { allowed: [folder].into_iter().chain(blobs).collect() })
     }
 
@@ -119,4 +122,10 @@ impl Inside {
             ),
         ))
     }
+}
+
+/// Whether a folder is named as the hub cache names a model's.
+fn is_cached_model(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("models--"))
 }

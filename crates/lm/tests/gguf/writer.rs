@@ -37,13 +37,7 @@ pub struct File {
 
 impl File {
     pub fn new() -> Self {
-        Self {
-            magic: *b"GGUF",
-            version: 3,
-            alignment: 32,
-            meta: Vec::new(),
-            tensors: Vec::new(),
-        }
+        Self { magic: *b"GGUF", version: 3, alignment: 32, meta: Vec::new(), tensors: Vec::new() }
     }
 
     /// Sets a metadata value, in place of the one that was there.
