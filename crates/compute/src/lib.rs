@@ -6,6 +6,7 @@
 
 mod activation;
 mod attention;
+mod columns;
 #[allow(unsafe_code)]
 mod kernels;
 mod level;
@@ -16,11 +17,13 @@ mod norm;
 mod precision;
 mod random;
 mod rope;
+mod select;
 #[cfg(test)]
 mod testing;
 
 pub use activation::{Activation, gate};
 pub use attention::{AttentionShape, causal_attention};
+pub use columns::add_squared_column_norms;
 pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use mapped::MappedFile;
@@ -29,3 +32,4 @@ pub use norm::rms_norm;
 pub use precision::Precision;
 pub use random::{Stream, mix};
 pub use rope::Rope;
+pub use select::select_smallest;

@@ -204,7 +204,7 @@ fn a_run_with_another_recipe_is_not_resumed() {
     let fixture = Fixture::new();
     let output = fixture.output("out");
     let half = recipe(Propagation::Staged);
-    let observer = CancelAfter { left: AtomicU64::new(6) };
+    let observer = CancelAfter { left: AtomicU64::new(12) };
     prune::prune(&fixture.job(&half, &output), &observer).unwrap_err();
     let other = Recipe { sparsity: "2:4".parse().unwrap(), ..half };
     let job = Job { resume: true, ..fixture.job(&other, &output) };

@@ -106,7 +106,8 @@ impl Inside {
         let models = model.filter(|model| is_cached_model(model)).and_then(Path::parent);
         let blobs = [model, models].into_iter().flatten().map(|folder| folder.join("blobs"));
         let blobs = blobs.filter_map(|blobs| blobs.canonicalize().ok());
-        Ok(Self { allowed: [folder].into_iter().chain(blobs).collect() })
+        let allowed = blobs.chain([folder.clone()]).collect();
+        Ok(Self { allowed })
     }
 
     fn check(&self, path: &Path) -> Result<()> {
