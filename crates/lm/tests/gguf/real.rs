@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use lm::{Checkpoint, Dtype, checkpoint::Content, families};
+use lm::{Checkpoint, Dtype, families};
+use sha2::{Digest, Sha256};
 
 /// The folder of shared data, or a line that says the test is skipped.
 fn shared(path: &str) -> Option<PathBuf> {
@@ -27,19 +28,65 @@ fn smollm2_opens_with_every_tensor_its_configuration_asks_for() {
     for (name, shape) in spec.tensors() {
         assert_eq!((&tensors[&name].shape, tensors[&name].dtype), (&shape, Dtype::BF16), "{name}");
     }
-    if let Some(folder) = std::env::var_os("SECATEUR_GGUF_DUMP") {
-        dump(&checkpoint, &PathBuf::from(folder));
+    let embedding = checkpoint.store.read("model.embed_tokens.weight").unwrap();
+    assert_eq!(embedding.bytes.len(), 49152 * 576 * 2);
+    lm::Model::new(checkpoint, compute::Precision::F32).unwrap();
+}
+
+/// Digests of the values that `transformers` 5 makes of the file, rounded to bf16.
+#[test]
+fn smollm2_has_the_weights_that_transformers_reads_from_the_file() {
+    let Some(path) = shared("models/SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    for (name, digest) in [
+        (
+            "model.embed_tokens.weight",
+            "0c8d76d0178f771e989a41b5965b452b7ccc0ef6c36d3d73b77e643dbe23264b",
+        ),
+        (
+            "model.layers.0.self_attn.q_proj.weight",
+            "d0ff302d4d83d5be00ed3005dd0a57b703cbe9387bf474d3c66f42bd0b300f30",
+        ),
+        (
+            "model.layers.17.self_attn.k_proj.weight",
+            "5bf2befa9c079391854e01bfd065c54f7499e9aecc2b140939424500bfacc9c1",
+        ),
+        (
+            "model.layers.29.mlp.down_proj.weight",
+            "b351a2d1c5c6084582b59bed0edd6728e821dcb1d77cd733a41d6e4358625f5b",
+        ),
+    ] {
+        let bytes = checkpoint.store.read(name).unwrap().bytes;
+        assert_eq!(format!("{:x}", Sha256::digest(&bytes)), digest, "{name}");
     }
 }
 
-/// Writes tensors (bf16, one file each) and companions, to be compared with other programs.
-fn dump(checkpoint: &Checkpoint, folder: &std::path::Path) {
-    for companion in &checkpoint.companions {
-        let Content::Bytes(bytes) = &companion.content else { continue };
-        std::fs::write(folder.join(&companion.name), bytes).unwrap();
+/// Ids of the model's published tokenizer.
+#[test]
+fn smollm2_tokenises_as_its_published_tokenizer() {
+    let Some(path) = shared("models/SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
+    let tokenizer = Checkpoint::open(&path).unwrap().tokenizer;
+    for (text, ids) in [
+        ("Hello 123", &[19556, 216, 33, 34, 35][..]),
+        (
+            "<|im_start|>user\nHi 2024!<|im_end|>",
+            &[1, 4093, 198, 26843, 216, 34, 32, 34, 36, 17, 2],
+        ),
+    ] {
+        assert_eq!(tokenizer.encode(text, true).unwrap(), ids, "{text:?}");
     }
-    for name in checkpoint.store.tensors().keys() {
-        let tensor = checkpoint.store.read(name).unwrap();
-        std::fs::write(folder.join(format!("{name}.bin")), &tensor.bytes).unwrap();
+    assert_eq!((tokenizer.bos, &tokenizer.eos[..]), (Some(1), &[2][..]));
+    assert!(tokenizer.chat_template.is_some_and(|template| template.contains("im_start")));
+}
+
+#[test]
+fn smollm2_brings_real_texts_back() {
+    let Some(path) = shared("models/SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
+    let Some(texts) = shared("corpora/wikitext2-raw-test.txt") else { return };
+    let tokenizer = Checkpoint::open(&path).unwrap().tokenizer;
+    let texts = std::fs::read_to_string(texts).unwrap();
+    for line in texts.split_inclusive('\n').take(1000) {
+        let ids = tokenizer.encode(line, false).unwrap();
+        assert_eq!(tokenizer.decode(&ids, true).unwrap(), line);
     }
 }

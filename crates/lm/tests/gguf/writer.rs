@@ -2,7 +2,7 @@
 
 /// A metadata value.
 #[derive(Clone)]
-pub enum Meta {
+pub(crate) enum Meta {
     U32(u32),
     F32(f32),
     Bool(bool),
@@ -16,43 +16,49 @@ pub enum Meta {
 
 /// A tensor; its shape is outermost first, as everywhere but in the file.
 #[derive(Clone)]
-pub struct Entry {
-    pub name: String,
-    pub shape: Vec<u64>,
-    pub code: u32,
-    pub bytes: Vec<u8>,
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<u64>,
+    pub(crate) code: u32,
+    pub(crate) bytes: Vec<u8>,
     /// Its offset, where it is not the next free one.
-    pub offset: Option<u64>,
+    pub(crate) offset: Option<u64>,
 }
 
 /// A file to be.
 #[derive(Clone)]
-pub struct File {
-    pub magic: [u8; 4],
-    pub version: u32,
-    pub alignment: usize,
-    pub meta: Vec<(String, Meta)>,
-    pub tensors: Vec<Entry>,
+pub(crate) struct File {
+    pub(crate) magic: [u8; 4],
+    pub(crate) version: u32,
+    pub(crate) alignment: usize,
+    pub(crate) meta: Vec<(String, Meta)>,
+    pub(crate) tensors: Vec<Entry>,
 }
 
 impl File {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { magic: *b"GGUF", version: 3, alignment: 32, meta: Vec::new(), tensors: Vec::new() }
     }
 
     /// Sets a metadata value, in place of the one that was there.
-    pub fn set(&mut self, key: &str, value: Meta) -> &mut Self {
+    pub(crate) fn set(&mut self, key: &str, value: Meta) -> &mut Self {
         self.unset(key);
         self.meta.push((key.into(), value));
         self
     }
 
-    pub fn unset(&mut self, key: &str) -> &mut Self {
+    pub(crate) fn unset(&mut self, key: &str) -> &mut Self {
         self.meta.retain(|(other, _)| other != key);
         self
     }
 
-    pub fn tensor(&mut self, name: &str, shape: &[u64], code: u32, bytes: Vec<u8>) -> &mut Self {
+    pub(crate) fn tensor(
+        &mut self,
+        name: &str,
+        shape: &[u64],
+        code: u32,
+        bytes: Vec<u8>,
+    ) -> &mut Self {
         self.tensors.retain(|tensor| tensor.name != name);
         let entry = Entry { name: name.into(), shape: shape.to_vec(), code, bytes, offset: None };
         self.tensors.push(entry);
@@ -60,12 +66,12 @@ impl File {
     }
 
     /// A tensor of singles.
-    pub fn singles(&mut self, name: &str, shape: &[u64], values: &[f32]) -> &mut Self {
+    pub(crate) fn singles(&mut self, name: &str, shape: &[u64], values: &[f32]) -> &mut Self {
         assert_eq!(shape.iter().product::<u64>(), values.len() as u64);
         self.tensor(name, shape, 0, values.iter().flat_map(|v| v.to_le_bytes()).collect())
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = self.magic.to_vec();
         out.extend(self.version.to_le_bytes());
         out.extend((self.tensors.len() as u64).to_le_bytes());
