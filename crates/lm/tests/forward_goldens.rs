@@ -272,3 +272,18 @@ fn stories260k_has_the_logits_of_transformers() {
     assert!(difference <= F32_TOLERANCE, "{difference}");
     assert_eq!(greedy(&model, &[1]), reference.tokens("greedy"));
 }
+
+#[test]
+fn smollm2_has_the_logits_of_transformers() {
+    let file = shared().join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    if !file.exists() {
+        println!("skipped: {} is not there", file.display());
+        return;
+    }
+    let reference = Reference::read(&goldens().join("smollm2/reference.safetensors"));
+    let model = Model::new(Checkpoint::open(&file).unwrap(), Precision::F32).unwrap();
+    let found: Vec<f32> = logits(&model, &reference).into_iter().step_by(64).collect();
+    let difference = largest_difference(&found, &reference.logits("f32"));
+    println!("SmolLM2: {difference:.1e}");
+    assert!(difference <= F32_TOLERANCE, "{difference}");
+}
