@@ -1,7 +1,7 @@
 """Reference results of the forward pass, of generation and of sampling, by `transformers`.
 
     python3 -m venv .venv && .venv/bin/pip install -r tools/goldens/requirements.txt
-    .venv/bin/python tools/goldens/forward.py [--stories FOLDER]
+    .venv/bin/python tools/goldens/forward.py [--stories FOLDER] [--smollm2 FILE.gguf]
 
 Writes to crates/lm/tests/goldens/forward/: one folder per kind of llama, with a random checkpoint
 (two blocks), the same configuration in the style of transformers 4, and reference.safetensors:
@@ -12,7 +12,9 @@ Writes to crates/lm/tests/goldens/forward/: one folder per kind of llama, with a
 
 and sampling.safetensors: logits, seen tokens, and the probabilities that the logits processors of
 `generate` leave. With --stories (a folder with the stories260k checkpoint) also the logits of that
-model for a fixed prompt. The script checks itself: logits spread by at least 1, and both styles of
+model for a fixed prompt; with --smollm2 (SmolLM2-135M-Instruct.Q4_1.gguf) those of the model that
+file means: dequantised, rounded to bf16, run in f32; every 64th logit. Without the two the files
+already there are kept. The script checks itself: logits spread by at least 1, and both styles of
 configuration give the same logits.
 """
 
@@ -190,28 +192,39 @@ def write_sampling():
 def write_stories(folder):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokens = torch.tensor([1] + [(7 * index * index + 3 * index) % 509 + 3 for index in range(11)])
-    (OUT / "stories260k").mkdir()
+    (OUT / "stories260k").mkdir(parents=True, exist_ok=True)
     tensors = {"tokens.0": tokens.int(), "f32.0": logits(model, tokens)}
     tensors["greedy"] = greedy(folder, torch.tensor([1]))
     save_file(tensors, OUT / "stories260k/reference.safetensors")
 
 
+def write_smollm2(file):
+    model = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.float32
+    )
+    for value in model.parameters():  # not .to(): it would round the rotary frequencies too
+        value.data = value.data.bfloat16().float()
+    model.eval()
+    # "The quick brown fox jumps over the lazy dog. It", by the model's tokenizer.
+    tokens = torch.tensor([504, 2365, 6354, 16438, 27003, 690, 260, 23790, 2767, 30, 657])
+    (OUT / "smollm2").mkdir(parents=True, exist_ok=True)
+    every = logits(model, tokens)[:, ::64].contiguous()
+    save_file({"tokens.0": tokens.int(), "f32.0": every}, OUT / "smollm2/reference.safetensors")
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--stories", type=pathlib.Path, help="folder of stories260k")
+    arguments.add_argument("--smollm2", type=pathlib.Path, help="GGUF file of SmolLM2")
     options = arguments.parse_args()
-    stories = OUT / "stories260k"
-    kept = (stories / "reference.safetensors").read_bytes() if stories.exists() else None
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    for name in KINDS:
+        shutil.rmtree(OUT / name, ignore_errors=True)
     for name, (changes, dtype) in KINDS.items():
         write_kind(name, changes, dtype)
     write_sampling()
-    if options.stories:
-        write_stories(options.stories)
-    elif kept:
-        stories.mkdir()
-        (stories / "reference.safetensors").write_bytes(kept)
+    for folder, write in [(options.stories, write_stories), (options.smollm2, write_smollm2)]:
+        if folder:
+            write(folder)
 
 
 if __name__ == "__main__":

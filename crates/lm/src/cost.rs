@@ -6,8 +6,10 @@ use crate::{BlockSpec, Error, KeyValues, Result, Spec};
 
 /// Bytes one weight of a loaded linear takes.
 fn weight_size(precision: Precision) -> u64 {
-    let _ = precision;
-    4
+    match precision {
+        Precision::F32 => 4,
+        Precision::Bf16 => 2,
+    }
 }
 
 /// Bytes of a loaded block's weights.

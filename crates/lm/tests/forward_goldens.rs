@@ -13,9 +13,6 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use support::MemoryStore;
 
-const KINDS: [&str; 7] =
-    ["mha", "gqa", "mqa-tied", "rope-linear", "rope-llama3", "bias", "head-dim"];
-
 /// Largest difference of f32 logits, relative to the largest logit.
 const F32_TOLERANCE: f32 = 1e-4;
 
@@ -26,6 +23,16 @@ const BF16_TOLERANCE: f32 = 0.75;
 
 fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/forward")
+}
+
+/// Every folder of the goldens that holds a checkpoint.
+fn kinds() -> Vec<String> {
+    let folders = fs::read_dir(goldens()).unwrap().map(|entry| entry.unwrap().path());
+    let checkpoints = folders.filter(|folder| folder.join("config.json").exists());
+    let name = |folder: PathBuf| folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let kinds: Vec<_> = checkpoints.map(name).collect();
+    assert!(kinds.len() >= 7, "{kinds:?}");
+    kinds
 }
 
 /// What `transformers` found.
@@ -134,7 +141,7 @@ fn least_spread(logits: &[f32], vocabulary: usize) -> f32 {
 
 #[test]
 fn f32_logits_are_those_of_transformers() {
-    for name in KINDS {
+    for name in &kinds() {
         let kind = Kind::open(name);
         assert!(least_spread(&kind.reference.logits("f32"), 64) >= 0.99, "{name}: a flat golden");
         let difference = kind.difference(|_, _| ());
@@ -145,7 +152,7 @@ fn f32_logits_are_those_of_transformers() {
 
 #[test]
 fn bf16_logits_are_close_to_those_of_transformers() {
-    for name in KINDS {
+    for name in &kinds() {
         let kind = Kind::open(name);
         let model = support::model(kind.config, kind.store, Precision::Bf16);
         let found = logits(&model, &kind.reference);
@@ -159,7 +166,7 @@ fn bf16_logits_are_close_to_those_of_transformers() {
 
 #[test]
 fn the_configuration_of_transformers_4_means_the_same() {
-    for name in KINDS {
+    for name in &kinds() {
         let older = fs::read(goldens().join(name).join("config-transformers-4.json")).unwrap();
         let older: Value = serde_json::from_slice(&older).unwrap();
         assert!(older.get("rope_theta").is_some() && older.get("rope_parameters").is_none());
@@ -170,7 +177,7 @@ fn the_configuration_of_transformers_4_means_the_same() {
 
 #[test]
 fn a_perturbed_rope_theta_shows() {
-    for name in KINDS {
+    for name in &kinds() {
         let difference = Kind::open(name).difference(|config, _| {
             let theta = &mut config["rope_parameters"]["rope_theta"];
             *theta = json!(theta.as_f64().unwrap() * 1.3);
@@ -198,10 +205,10 @@ fn swap_heads(store: &mut MemoryStore, projection: &str, head_dim: usize) {
 
 #[test]
 fn swapped_heads_show() {
-    for name in KINDS {
+    for name in &kinds() {
         for projection in ["q_proj", "k_proj", "v_proj"] {
             if name == "mqa-tied" && projection != "q_proj" {
-                continue;
+                continue; // it has one key-value head
             }
             let difference = Kind::open(name).difference(|config, store| {
                 let head_dim = config["head_dim"].as_u64().unwrap() as usize;
@@ -244,7 +251,7 @@ fn greedy(model: &Model, start: &[u32]) -> Vec<u32> {
 
 #[test]
 fn greedy_texts_are_those_of_transformers() {
-    for name in KINDS {
+    for name in &kinds() {
         let kind = Kind::open(name);
         let model = support::model(kind.config, kind.store, Precision::F32);
         let expected = kind.reference.tokens("greedy");
@@ -271,4 +278,19 @@ fn stories260k_has_the_logits_of_transformers() {
     println!("stories260k: {difference:.1e}");
     assert!(difference <= F32_TOLERANCE, "{difference}");
     assert_eq!(greedy(&model, &[1]), reference.tokens("greedy"));
+}
+
+#[test]
+fn smollm2_has_the_logits_of_transformers() {
+    let file = shared().join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    if !file.exists() {
+        println!("skipped: {} is not there", file.display());
+        return;
+    }
+    let reference = Reference::read(&goldens().join("smollm2/reference.safetensors"));
+    let model = Model::new(Checkpoint::open(&file).unwrap(), Precision::F32).unwrap();
+    let found: Vec<f32> = logits(&model, &reference).into_iter().step_by(64).collect();
+    let difference = largest_difference(&found, &reference.logits("f32"));
+    println!("SmolLM2: {difference:.1e}");
+    assert!(difference <= F32_TOLERANCE, "{difference}");
 }

@@ -1,0 +1,147 @@
+//! How probable a model finds given tokens.
+
+mod chunks;
+mod source;
+
+use compute::Matrix;
+
+use crate::{Batch, Model, Observer, Result, Spec, cost};
+use chunks::{Chunk, chunks, groups, logit_rows};
+use source::Source;
+
+/// How sequences are scored. The scores are the same whatever is chosen here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Load one block at a time and run every sequence through it before the next, so that a model
+    /// larger than memory can be scored. Otherwise all blocks are loaded once and stay.
+    pub streamed: bool,
+    /// Bytes that weights and activations may take; no bound where there is none.
+    pub memory: Option<u64>,
+}
+
+/// How probable a sequence is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Score {
+    /// Sum of the natural logarithms of the tokens' probabilities, each given all tokens before it.
+    pub sum: f64,
+    /// Tokens scored: all but the first.
+    pub tokens: usize,
+}
+
+impl Score {
+    /// The perplexity, `exp(−sum / tokens)`; not a number where no token was scored.
+    pub fn perplexity(&self) -> f64 {
+        (-self.sum / self.tokens as f64).exp()
+    }
+
+    /// Both scores as one: sums and tokens added.
+    pub fn and(self, other: Self) -> Self {
+        Self { sum: self.sum + other.sum, tokens: self.tokens + other.tokens }
+    }
+}
+
+/// The score of every sequence, in order. No token is added: the first of each is context only, so
+/// a sequence of fewer than two tokens scores nothing.
+///
+/// # Errors
+/// When a token is outside the vocabulary, a weight cannot be read, the work does not fit
+/// `options.memory`, or the observer cancels.
+pub fn log_likelihoods(
+    model: &Model,
+    sequences: &[&[u32]],
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<Vec<Score>> {
+    let sequences = token_log_probabilities(model, sequences, options, observer)?;
+    let score = |tokens: &Vec<f64>| Score { sum: tokens.iter().sum(), tokens: tokens.len() };
+    Ok(sequences.iter().map(score).collect())
+}
+
+/// The natural logarithm of the probability of every token but the first, given the tokens before
+/// it, for every sequence: entry `i` of a sequence belongs to its token `i + 1`.
+///
+/// Logits are in the model's precision, the sum over the vocabulary in `f64`.
+///
+/// # Errors
+/// As [`log_likelihoods`].
+pub fn token_log_probabilities(
+    model: &Model,
+    sequences: &[&[u32]],
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<f64>>> {
+    let chunks = chunks(sequences);
+    let capacity = capacity(model, &chunks, options)?;
+    let tokens: usize = chunks.iter().map(Chunk::tokens).sum();
+    observer.started("scoring", (tokens * (model.spec().blocks.len() + 1)) as u64);
+    let source = Source::open(model, options, observer)?;
+    let mut results: Vec<Vec<f64>> = vec![Vec::new(); sequences.len()];
+    for group in groups(&chunks, capacity) {
+        let states = run(model, &source, &chunks[group.clone()], observer)?;
+        source.with_head(model, |head| {
+            let mut pairs = chunks[group].iter().zip(&states);
+            pairs.try_for_each(|(chunk, state)| chunk.score(head, state, &mut results, observer))
+        })?;
+    }
+    observer.finished();
+    Ok(results)
+}
+
+/// The residual stream of every chunk after the last block, `[chunk tokens, hidden]` each.
+fn run(
+    model: &Model,
+    source: &Source,
+    chunks: &[Chunk<'_>],
+    observer: &dyn Observer,
+) -> Result<Vec<Matrix>> {
+    let mut states =
+        chunks.iter().map(|chunk| model.embed(&chunk.inputs())).collect::<Result<Vec<_>>>()?;
+    for index in 0..model.spec().blocks.len() {
+        source.with_block(model, index, |block| {
+            for (state, chunk) in states.iter_mut().zip(chunks) {
+                observer.check()?;
+                let lengths = chunk.lengths();
+                *state = block.run(std::mem::take(state), &mut Batch::fresh(&lengths));
+                observer.advanced(chunk.tokens() as u64);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(states)
+}
+
+/// Tokens whose residual stream is held at a time.
+///
+/// # Errors
+/// When not even the largest chunk fits.
+fn capacity(model: &Model, chunks: &[Chunk<'_>], options: &Options) -> Result<usize> {
+    let spec = model.spec();
+    let largest = chunks.iter().map(Chunk::tokens).max().unwrap_or(0);
+    let per_token = (spec.hidden * size_of::<f32>()) as u64;
+    let fixed = fixed_bytes(model, options, largest);
+    let needed = fixed + largest as u64 * per_token;
+    let (what, hint) = if options.streamed {
+        ("scoring block by block", "allow more memory, or score shorter windows")
+    } else {
+        ("scoring with all blocks loaded", "score block by block (streamed), or allow more memory")
+    };
+    cost::fits(what, needed, options.memory, hint)?;
+    Ok(match options.memory {
+        _ if !options.streamed => largest,
+        None => usize::MAX,
+        Some(memory) => ((memory - fixed) / per_token.max(1)) as usize,
+    })
+}
+
+/// Bytes that are held beside the residual streams.
+fn fixed_bytes(model: &Model, options: &Options, largest_chunk: usize) -> u64 {
+    let (spec, precision): (&Spec, _) = (model.spec(), model.precision());
+    let weights = if options.streamed {
+        cost::largest_block(spec, precision).max(cost::head(spec, precision))
+    } else {
+        cost::weights(spec, precision)
+    };
+    let activations = largest_chunk as u64 * cost::activations_per_token(spec);
+    let logits = (logit_rows(spec.vocabulary) * spec.vocabulary * size_of::<f32>()) as u64;
+    weights + cost::loading(spec).max(activations + logits)
+}

@@ -1,0 +1,43 @@
+//! Where the blocks and the head come from.
+
+use super::Options;
+use crate::{Block, Model, Observer, OutputHead, Result};
+
+/// All blocks loaded, or each when its turn comes.
+pub(super) enum Source {
+    Resident(Vec<Block>, OutputHead),
+    Streamed,
+}
+
+impl Source {
+    pub(super) fn open(model: &Model, options: &Options, observer: &dyn Observer) -> Result<Self> {
+        if options.streamed {
+            return Ok(Source::Streamed);
+        }
+        Ok(Source::Resident(model.blocks(observer)?, model.head()?))
+    }
+
+    /// Runs `step` on block `index`.
+    pub(super) fn with_block<T>(
+        &self,
+        model: &Model,
+        index: usize,
+        step: impl FnOnce(&Block) -> Result<T>,
+    ) -> Result<T> {
+        match self {
+            Source::Resident(blocks, _) => step(&blocks[index]),
+            Source::Streamed => step(&model.block(index)?),
+        }
+    }
+    /// Runs `step` on the head.
+    pub(super) fn with_head<T>(
+        &self,
+        model: &Model,
+        step: impl FnOnce(&OutputHead) -> Result<T>,
+    ) -> Result<T> {
+        match self {
+            Source::Resident(_, head) => step(head),
+            Source::Streamed => step(&model.head()?),
+        }
+    }
+}
