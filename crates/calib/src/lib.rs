@@ -1,1 +1,23 @@
-//! Placeholder
+//! Calibration data: token sequences a model is measured on, and where they come from.
+//!
+//! [`collect`] turns a [`Recipe`] into a [`CalibrationSet`]: a [source](sources) gives text, a
+//! [packing](Packing) cuts it into windows of equal length, and the [`Provenance`] says how. Token
+//! ids are final: nothing decodes and re-tokenises them after this point.
+
+pub mod sources;
+
+mod collect;
+mod error;
+mod files;
+mod packing;
+mod provenance;
+mod recipe;
+mod set;
+mod storage;
+
+pub use collect::{Workspace, collect};
+pub use error::{Error, Result};
+pub use packing::Packing;
+pub use provenance::{Origin, Provenance};
+pub use recipe::Recipe;
+pub use set::CalibrationSet;

@@ -64,6 +64,12 @@ pub enum Error {
         /// What to do instead.
         hint: String,
     },
+    /// The forward pass gave a value that is not a finite number.
+    #[error("{what} is not a finite number: the arithmetic overflows; run the model in f32")]
+    NotFinite {
+        /// The value.
+        what: String,
+    },
     /// The observer asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -93,7 +99,7 @@ impl Error {
 
     /// Whether the input is at fault (exit code 2) rather than the run.
     pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Error::Cancelled)
+        !matches!(self, Error::Cancelled | Error::NotFinite { .. })
             && !matches!(self, Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound)
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod families;
+pub mod generation;
 pub mod scoring;
 
 mod block;

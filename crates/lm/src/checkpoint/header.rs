@@ -46,7 +46,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Vec<Entry>, Problem> {
     for (name, tensor) in raw.0 {
         entries.push(entry(name, &tensor)?);
     }
-    entries.sort_by(|a, b| (a.bytes.start, a.bytes.end).cmp(&(b.bytes.start, b.bytes.end)));
+    entries.sort_by_key(|entry| (entry.bytes.start, entry.bytes.end));
     covered(&entries, file.len() - start)?;
     for entry in &mut entries {
         entry.bytes = entry.bytes.start + start..entry.bytes.end + start;

@@ -4,6 +4,7 @@ mod check;
 mod digest;
 mod files;
 mod folder;
+mod gguf;
 mod header;
 mod json;
 mod refusals;
@@ -65,17 +66,10 @@ impl Checkpoint {
         let facts = path.metadata().map_err(Error::io(path))?;
         if facts.is_dir() {
             folder::open(path)
-        } else if path.extension().is_some_and(|extension| extension == "gguf") {
-            open_gguf(path)
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+            gguf::open(path)
         } else {
             Err(Error::malformed(path, "neither a Hugging Face folder nor a .gguf file"))
         }
     }
-}
-
-fn open_gguf(path: &Path) -> Result<Checkpoint> {
-    Err(Error::Unsupported {
-        what: format!("{}: a GGUF file", path.display()),
-        hint: "open a Hugging Face folder of the model".into(),
-    })
 }

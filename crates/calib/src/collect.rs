@@ -1,0 +1,44 @@
+//! From a recipe to a calibration set.
+
+use std::path::Path;
+
+use lm::{Model, Observer};
+
+use crate::{CalibrationSet, Error, Recipe, Result, sources};
+
+/// What calibration data is made with.
+pub struct Workspace<'a> {
+    /// The model it is made for; its tokenizer makes the token ids.
+    pub model: &'a Model,
+    /// The digest of the model's checkpoint ([`lm::Checkpoint::digest`]); computed where it is
+    /// needed and absent.
+    pub model_digest: Option<&'a str>,
+    /// Folder in which finished texts and sets are kept between runs; nothing is kept without one.
+    pub cache: Option<&'a Path>,
+    /// Bytes of memory that generation and scoring may take.
+    pub memory: Option<u64>,
+}
+
+/// Makes the calibration set that `recipe` asks for.
+///
+/// The same recipe, model and text give the same set, whatever the number of threads.
+///
+/// # Errors
+/// When the source cannot be read or does not hold enough text, a setting does not fit the model or
+/// the source, or the observer cancels.
+pub fn collect(
+    recipe: &Recipe,
+    workspace: &Workspace<'_>,
+    observer: &dyn Observer,
+) -> Result<CalibrationSet> {
+    let set = sources::of(&recipe.source)?.collect(recipe, workspace, observer)?;
+    let (tokens, rows) = (set.provenance.vocabulary, workspace.model.spec().vocabulary);
+    if tokens != rows {
+        return Err(Error::Set(format!("made for {tokens} embedding rows, the model has {rows}")));
+    }
+    set.check_tokenizer(&workspace.model.checkpoint().tokenizer)?;
+    for note in &set.provenance.notes {
+        observer.note(note);
+    }
+    Ok(set)
+}

@@ -1,0 +1,72 @@
+//! Where calibration data comes from: one file each.
+//!
+//! To add a source, write its file and add its line to [`SOURCES`]. A new file format of documents
+//! belongs in the crate `data` instead.
+
+mod documents;
+mod jsonl;
+mod saved;
+mod text;
+
+use lm::Observer;
+
+use crate::{CalibrationSet, Error, Recipe, Result, Workspace};
+
+/// Somewhere calibration data comes from.
+pub trait Source: Sync {
+    /// The name users see; `self` is also what they give.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// What it does, when to use it, its parameters, cost and reference.
+    fn explanation(&self) -> &'static str;
+
+    /// Whether it is what [`Recipe::source`] means.
+    fn accepts(&self, source: &str) -> bool;
+
+    /// Makes the set that `recipe` asks for.
+    ///
+    /// # Errors
+    /// When there is not enough text, or a setting does not fit the source or the model.
+    fn collect(
+        &self,
+        recipe: &Recipe,
+        workspace: &Workspace<'_>,
+        observer: &dyn Observer,
+    ) -> Result<CalibrationSet>;
+}
+
+/// Every source, in the order they are listed to users; the first that accepts a name is taken.
+pub const SOURCES: &[&dyn Source] = &[&saved::Saved, &jsonl::JsonLines, &text::Text];
+
+/// The source that a recipe's `source` means.
+///
+/// # Errors
+/// When no source accepts it.
+pub fn of(source: &str) -> Result<&'static dyn Source> {
+    if let Some(found) = SOURCES.iter().find(|entry| entry.accepts(source)) {
+        return Ok(*found);
+    }
+    // Only files are left; the reader says why it cannot read this one.
+    data::formats::find(source.as_ref())?;
+    Err(unknown(source))
+}
+
+/// The source called `name`.
+///
+/// # Errors
+/// [`Error::Unknown`] with the names that exist.
+pub fn find(name: &str) -> Result<&'static dyn Source> {
+    let find = SOURCES.iter().copied().find(|source| source.name() == name);
+    find.ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> Error {
+    Error::Unknown {
+        kind: "calibration source",
+        name: name.into(),
+        known: SOURCES.iter().map(|source| source.name()).collect::<Vec<_>>().join(", "),
+    }
+}

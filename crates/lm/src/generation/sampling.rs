@@ -1,0 +1,285 @@
+//! From logits to the next token.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Logits are compared in runs of this many when the largest are looked for.
+const RUN: usize = 64;
+
+/// How the next token is drawn from the logits.
+///
+/// The steps follow each other as in `transformers`: repetition penalty, temperature, top-k, top-p,
+/// one draw from what is left. The defaults are those of the calibration-data paper (Ji et al., ICLR
+/// 2025).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sampling {
+    /// Divides the logits; `0` always takes the most probable token.
+    pub temperature: f32,
+    /// Keep this many of the most probable tokens (and those level with the last); `0` keeps all.
+    pub top_k: usize,
+    /// Keep the smallest set of the most probable tokens whose probabilities reach this sum.
+    pub top_p: f32,
+    /// Divides positive and multiplies negative logits of every token that is in the sequence
+    /// already; `1` leaves them alone.
+    pub repetition_penalty: f32,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 0.6, top_k: 50, top_p: 0.95, repetition_penalty: 1.2 }
+    }
+}
+
+/// A token that may be drawn, and its logit after penalty and temperature.
+type Candidate = (u32, f32);
+
+impl Sampling {
+    /// Always the most probable token, nothing penalised.
+    pub fn greedy() -> Self {
+        Self { temperature: 0.0, top_k: 0, top_p: 1.0, repetition_penalty: 1.0 }
+    }
+
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// When one is outside its range; the error names it.
+    pub fn validate(&self) -> Result<()> {
+        let finite_from = |value: f32, least: f32| value.is_finite() && value >= least;
+        check("temperature", self.temperature, finite_from(self.temperature, 0.0), "0 or more")?;
+        let top_p = self.top_p > 0.0 && self.top_p <= 1.0;
+        check("top_p", self.top_p, top_p, "above 0 and at most 1")?;
+        let penalty = finite_from(self.repetition_penalty, f32::MIN_POSITIVE);
+        check("repetition_penalty", self.repetition_penalty, penalty, "above 0")
+    }
+
+    /// Draws a token. `logits` (`[vocabulary]`) are changed in place; `seen` are the distinct tokens
+    /// of the sequence so far; `uniform` is a random number in `[0, 1)`.
+    ///
+    /// # Errors
+    /// When a logit is not finite.
+    pub(crate) fn draw(&self, logits: &mut [f32], seen: &[u32], uniform: f64) -> Result<u32> {
+        if let Some(token) = logits.iter().position(|logit| !logit.is_finite()) {
+            return Err(Error::NotFinite { what: format!("the logit of token {token}") });
+        }
+        self.penalise(logits, seen);
+        if self.temperature == 0.0 {
+            return Ok(first_largest(logits));
+        }
+        let mut candidates = self.largest(logits);
+        for (_, logit) in &mut candidates {
+            *logit /= self.temperature;
+        }
+        let probabilities = self.nucleus(&mut candidates);
+        Ok(candidates[invert(&probabilities, uniform)].0)
+    }
+
+    fn penalise(&self, logits: &mut [f32], seen: &[u32]) {
+        if self.repetition_penalty == 1.0 {
+            return;
+        }
+        for &token in seen {
+            let logit = &mut logits[token as usize];
+            let penalty = self.repetition_penalty;
+            *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+        }
+    }
+
+    /// The tokens that top-k keeps, in the order of the vocabulary.
+    fn largest(&self, logits: &[f32]) -> Vec<Candidate> {
+        let all = logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit));
+        if self.top_k == 0 || self.top_k >= logits.len() {
+            return all.collect();
+        }
+        // The k-th largest of the runs' maxima is no larger than the k-th largest logit.
+        let maximum = |run: &[f32]| run.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let bound = kth_largest(logits.chunks(RUN).map(maximum).collect(), self.top_k);
+        let mut kept: Vec<_> = all.filter(|(_, logit)| *logit >= bound).collect();
+        let last = kth_largest(kept.iter().map(|(_, logit)| *logit).collect(), self.top_k);
+        kept.retain(|(_, logit)| *logit >= last);
+        kept
+    }
+
+    /// Cuts `candidates` to those that top-p keeps; their probabilities, not normalised again.
+    fn nucleus(&self, candidates: &mut Vec<Candidate>) -> Vec<f64> {
+        let largest = candidates.iter().map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max);
+        let weight = |&(_, logit): &Candidate| f64::from(logit - largest).exp();
+        if self.top_p < 1.0 {
+            // The sort is stable: of level tokens the first of the vocabulary goes first.
+            candidates.sort_by(|left, right| right.1.total_cmp(&left.1));
+        }
+        let mut weights: Vec<f64> = candidates.iter().map(weight).collect();
+        if self.top_p < 1.0 {
+            let enough = f64::from(self.top_p) * weights.iter().sum::<f64>();
+            let mut sum = 0.0;
+            let before = |&weight: &f64| {
+                sum += weight;
+                sum - weight < enough
+            };
+            let kept = weights.iter().copied().take_while(before).count().max(1);
+            weights.truncate(kept);
+            candidates.truncate(kept);
+        }
+        weights
+    }
+}
+
+/// The index at which the running sum of `weights` passes `uniform` of their total.
+fn invert(weights: &[f64], uniform: f64) -> usize {
+    let target = uniform * weights.iter().sum::<f64>();
+    let mut sum = 0.0;
+    let passed = weights.iter().position(|weight| {
+        sum += weight;
+        sum > target
+    });
+    passed.unwrap_or(weights.len() - 1)
+}
+
+/// The index of the largest value, the first of equals.
+fn first_largest(values: &[f32]) -> u32 {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best as u32
+}
+
+/// The `k`-th largest of `values`, minus infinity where there are fewer.
+fn kth_largest(mut values: Vec<f32>, k: usize) -> f32 {
+    if values.len() < k {
+        return f32::NEG_INFINITY;
+    }
+    *values.select_nth_unstable_by(k - 1, |left, right| right.total_cmp(left)).1
+}
+
+fn check(name: &str, value: f32, valid: bool, expected: &str) -> Result<()> {
+    if valid {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        what: format!("the sampling parameter {name} = {value}"),
+        hint: format!("give a number {expected}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use compute::Stream;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Probabilities by the definition, full sorts and all.
+    fn naive(sampling: &Sampling, logits: &[f32], seen: &[u32]) -> Vec<f64> {
+        let penalised = logits.iter().enumerate().map(|(token, &logit)| {
+            let penalty =
+                if seen.contains(&(token as u32)) { sampling.repetition_penalty } else { 1.0 };
+            if logit > 0.0 { logit / penalty } else { logit * penalty }
+        });
+        let mut logits: Vec<f32> = penalised.map(|logit| logit / sampling.temperature).collect();
+        let mut sorted = logits.clone();
+        sorted.sort_by(|left, right| right.total_cmp(left));
+        if sampling.top_k > 0 {
+            let least = sorted[sampling.top_k.min(sorted.len()) - 1];
+            for logit in logits.iter_mut().filter(|logit| **logit < least) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        let mut probabilities: Vec<f64> =
+            logits.iter().map(|&logit| f64::from(logit - sorted[0]).exp()).collect();
+        let total: f64 = probabilities.iter().sum();
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&left, &right| logits[right].total_cmp(&logits[left]));
+        let mut sum = 0.0;
+        for &token in &order {
+            let before = sum;
+            sum += probabilities[token];
+            if before >= f64::from(sampling.top_p) * total && sampling.top_p < 1.0 {
+                probabilities[token] = 0.0;
+            }
+        }
+        let total: f64 = probabilities.iter().sum();
+        probabilities.iter().map(|probability| probability / total).collect()
+    }
+
+    fn logits(seed: u64, count: usize, steps: f64) -> Vec<f32> {
+        let stream = Stream::new(seed, 0);
+        (0..count as u64)
+            .map(|i| ((stream.uniform(i) * steps).floor() / 8.0 - 3.0) as f32)
+            .collect()
+    }
+
+    /// The probabilities with which `draw` returns each token, from evenly spaced draws.
+    fn frequencies(sampling: &Sampling, logits: &[f32], seen: &[u32]) -> Vec<f64> {
+        let mut counts = vec![0.0; logits.len()];
+        for step in 0..2000 {
+            let uniform = (f64::from(step) + 0.5) / 2000.0;
+            let token = sampling.draw(&mut logits.to_vec(), seen, uniform).unwrap();
+            counts[token as usize] += 1.0 / 2000.0;
+        }
+        counts
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn draws_have_the_probabilities_of_the_definition(
+            seed in 0u64..1000,
+            count in 1usize..300,
+            steps in 1.0f64..90.0,
+            temperature in 0.3f32..2.0,
+            top_k in 0usize..80,
+            top_p in 0.05f32..1.0,
+            repetition_penalty in 0.7f32..1.6,
+        ) {
+            let sampling = Sampling { temperature, top_k, top_p, repetition_penalty };
+            let logits = logits(seed, count, steps);
+            let seen: Vec<u32> = (0..count as u32).filter(|token| token % 3 == 0).collect();
+            let expected = naive(&sampling, &logits, &seen);
+            let found = frequencies(&sampling, &logits, &seen);
+            for (token, (expected, found)) in expected.iter().zip(&found).enumerate() {
+                prop_assert!((expected - found).abs() < 2e-3, "{token}: {expected} {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_the_largest() {
+        let mut logits = vec![1.0, 3.0, -1.0, 3.0];
+        assert_eq!(Sampling::greedy().draw(&mut logits, &[1], 0.9).unwrap(), 1);
+        let penalised = Sampling { repetition_penalty: 1.5, ..Sampling::greedy() };
+        assert_eq!(penalised.draw(&mut logits, &[1], 0.9).unwrap(), 3);
+    }
+
+    #[test]
+    fn a_logit_that_is_no_number_is_named() {
+        let error = Sampling::default().draw(&mut [0.0, f32::NAN], &[], 0.0).unwrap_err();
+        assert!(error.to_string().contains("token 1"), "{error}");
+    }
+
+    #[test]
+    fn parameters_out_of_range_are_named() {
+        let default = Sampling::default;
+        for (sampling, name) in [
+            (Sampling { temperature: -1.0, ..default() }, "temperature"),
+            (Sampling { temperature: f32::NAN, ..default() }, "temperature"),
+            (Sampling { top_p: 0.0, ..default() }, "top_p"),
+            (Sampling { top_p: 1.1, ..default() }, "top_p"),
+            (Sampling { repetition_penalty: 0.0, ..default() }, "repetition_penalty"),
+        ] {
+            let error = sampling.validate().unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        default().validate().unwrap();
+    }
+
+    #[test]
+    fn a_misspelt_parameter_is_an_error() {
+        let parsed = serde_json::from_str::<Sampling>(r#"{"temprature": 1.0}"#);
+        assert!(parsed.unwrap_err().to_string().contains("temprature"));
+        assert_eq!(serde_json::from_str::<Sampling>("{}").unwrap(), Sampling::default());
+    }
+}
