@@ -3,11 +3,11 @@
 use std::{error::Error, fmt};
 
 /// The run failed.
-const FAILED: i32 = 1;
+const FAILED: u8 = 1;
 /// The input is at fault.
-const BAD_INPUT: i32 = 2;
+const BAD_INPUT: u8 = 2;
 /// The user stopped it.
-pub(crate) const CANCELLED: i32 = 130;
+pub(crate) const CANCELLED: u8 = 130;
 
 /// Something the user gave cannot be used.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl fmt::Display for BadInput {
 impl Error for BadInput {}
 
 /// `0` done, `1` the run failed, `2` bad input, `130` stopped by the user.
-pub(crate) fn exit_code(error: &anyhow::Error) -> i32 {
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if is_cancelled(error) {
         CANCELLED
     } else if error.chain().any(is_bad_input) {

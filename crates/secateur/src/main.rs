@@ -3,26 +3,26 @@
 
 mod commands;
 mod failure;
+mod measure;
 mod options;
+mod output;
 mod recipe;
+mod report;
+mod setup;
+mod system;
 mod terminal;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::process::ExitCode;
 
 use options::Invocation;
 
 fn main() -> ExitCode {
-    match run(std::env::args_os().collect()) {
+    let invocation = Invocation::from_words(std::env::args_os().collect());
+    match commands::run(&invocation) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprint!("{}", failure::render(&error));
-            ExitCode::from(failure::exit_code(&error) as u8)
+            ExitCode::from(failure::exit_code(&error))
         }
     }
-}
-
-/// Words → options → one command.
-fn run(words: Vec<OsString>) -> anyhow::Result<()> {
-    let invocation = Invocation::from_words(words);
-    commands::run(&invocation)
 }

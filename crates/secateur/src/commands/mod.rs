@@ -14,31 +14,26 @@ mod prune;
 mod run;
 
 use crate::options::{Command, Invocation};
-use crate::setup;
+use crate::{output, setup};
 
 /// Does what a command line asks for.
 pub(crate) fn run(invocation: &Invocation) -> anyhow::Result<()> {
-    let resolved = &invocation.resolved;
-    let running = match &invocation.command {
-        Command::List(options) => return list::run(options),
-        Command::Explain(options) => return explain::run(options),
-        Command::Completions(options) => return completions::run(options),
-        Command::Run(options) => return run::run(options),
-        Command::Prune(options) => &options.running,
-        Command::Calibrate(options) => &options.running,
-        Command::Eval(options) => &options.running,
-        Command::Generate(options) => &options.running,
-        Command::Inspect(options) => &options.running,
-    };
-    if running.print_recipe {
-        return crate::output::text(&resolved.to_toml());
+    if let Some(running) = invocation.command.running() {
+        if running.print_recipe {
+            return output::text(&invocation.resolved.to_toml());
+        }
+        setup::begin(running)?;
     }
-    setup::with_threads(running, || match &invocation.command {
+    let resolved = &invocation.resolved;
+    match &invocation.command {
         Command::Prune(options) => prune::run(options, resolved),
         Command::Calibrate(options) => calibrate::run(options, resolved),
-        Command::Eval(options) => eval::run(options),
+        Command::Eval(options) => eval::run(options, resolved),
         Command::Generate(options) => generate::run(options),
         Command::Inspect(options) => inspect::run(options),
-        _ => Ok(()),
-    })
+        Command::List(options) => list::run(options),
+        Command::Explain(options) => explain::run(options),
+        Command::Run(options) => run::run(options),
+        Command::Completions(options) => completions::run(options),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use calib::Packing;
+use calib::{Packing, Recipe};
 use clap::Args;
 use data::Split;
 
@@ -65,4 +65,22 @@ pub(crate) struct SynthesisOptions {
 
     #[command(flatten)]
     pub(crate) sampling: SamplingOptions,
+}
+
+impl CalibrationOptions {
+    /// The library's recipe.
+    ///
+    /// # Errors
+    /// When a sampling parameter is outside its range.
+    pub(crate) fn recipe(&self) -> anyhow::Result<Recipe> {
+        Ok(Recipe {
+            source: self.calibration.clone(),
+            samples: self.samples.map(|samples| samples as usize),
+            length: self.length.map(|length| length as usize),
+            seed: self.seed,
+            packing: self.packing,
+            field: self.field.clone(),
+            split: self.split,
+        })
+    }
 }

@@ -199,3 +199,19 @@ pub(crate) struct CompletionsOptions {
     /// The shell
     pub(crate) shell: Shell,
 }
+
+impl Command {
+    /// How it uses the machine; nothing for commands that do no work.
+    pub(crate) fn running(&self) -> Option<&RunningOptions> {
+        match self {
+            Command::Prune(options) => Some(&options.running),
+            Command::Calibrate(options) => Some(&options.running),
+            Command::Eval(options) => Some(&options.running),
+            Command::Generate(options) => Some(&options.running),
+            Command::Inspect(options) => Some(&options.running),
+            Command::List(_) | Command::Explain(_) | Command::Run(_) | Command::Completions(_) => {
+                None
+            }
+        }
+    }
+}

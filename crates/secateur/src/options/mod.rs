@@ -19,7 +19,7 @@ pub(crate) use commands::{
     GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions,
 };
 pub(crate) use evaluation::EvaluationOptions;
-pub(crate) use invocation::Invocation;
+pub(crate) use invocation::{Invocation, declared};
 pub(crate) use model::ModelOptions;
 pub(crate) use pruning::PruningOptions;
 pub(crate) use running::RunningOptions;

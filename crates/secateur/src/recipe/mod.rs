@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction};
 
 pub(crate) use read::words;
 pub(crate) use resolved::Resolved;
+pub(crate) use suggestion::nearest;
 
 /// Options that say what to do with a recipe, and so are never part of one.
 const OUTSIDE: [&str; 3] = ["help", "version", "print_recipe"];

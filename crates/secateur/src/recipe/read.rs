@@ -9,18 +9,28 @@ use toml::{Table, Value};
 use super::{commands, is_flag, is_list, key, options, suggestion};
 use crate::failure::BadInput;
 
-/// The words of the command line that the recipe in `path` stands for.
+/// The words of the command line that the recipe in `path` stands for, with `overrides` after the
+/// recipe's own options.
 ///
 /// # Errors
 /// When the file cannot be read, is not TOML, does not hold exactly one table named after a
 /// command, or has a key or a kind of value that the command does not know.
-pub(crate) fn words(path: &Path, declared: &clap::Command) -> anyhow::Result<Vec<OsString>> {
+pub(crate) fn words(
+    path: &Path,
+    overrides: &[OsString],
+    declared: &clap::Command,
+) -> anyhow::Result<Vec<OsString>> {
     let read = fs::read_to_string(path);
     let text = read.map_err(|error| BadInput::new(format!("{}: {error}", path.display())))?;
-    words_of(&text, declared).with_context(|| BadInput::new(format!("{}", path.display())))
+    let words = words_of(&text, overrides, declared);
+    words.with_context(|| BadInput::new(format!("{}: not a usable recipe", path.display())))
 }
 
-fn words_of(text: &str, declared: &clap::Command) -> anyhow::Result<Vec<OsString>> {
+fn words_of(
+    text: &str,
+    overrides: &[OsString],
+    declared: &clap::Command,
+) -> anyhow::Result<Vec<OsString>> {
     let recipe: Table = text.parse().map_err(|error: toml::de::Error| {
         BadInput::new(error.to_string().trim_end()).hint("a recipe is a TOML file")
     })?;
@@ -34,7 +44,11 @@ fn words_of(text: &str, declared: &clap::Command) -> anyhow::Result<Vec<OsString
             .map_err(|problem| BadInput::new(format!("[{}] {name}: {problem}", command.get_name())))?;
         if option.is_positional() { &mut positional } else { &mut words }.extend(given);
     }
-    words.extend(positional);
+    words.extend_from_slice(overrides);
+    if !positional.is_empty() {
+        words.push("--".into());
+        words.extend(positional);
+    }
     Ok(words)
 }
 

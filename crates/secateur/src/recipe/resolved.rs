@@ -38,13 +38,15 @@ impl Resolved {
         self.recipe.to_string()
     }
 
-    /// The command line, with `flag` added where it was not given.
+    /// The command line, as a shell reads it.
+    pub(crate) fn command_line(&self) -> String {
+        self.words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The command line with `flag` added where it was not given.
     pub(crate) fn command_line_with(&self, flag: &str) -> String {
-        let mut words: Vec<_> = self.words.iter().map(|word| quoted(word)).collect();
-        if !self.words.iter().any(|word| word == flag) {
-            words.push(flag.to_owned());
-        }
-        words.join(" ")
+        let line = self.command_line();
+        if self.words.iter().any(|word| word == flag) { line } else { format!("{line} {flag}") }
     }
 }
 

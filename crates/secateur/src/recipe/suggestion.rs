@@ -1,7 +1,7 @@
 //! Names that someone who mistyped one may have meant.
 
 /// Names near `name`, the nearest first, at most three.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = name.to_lowercase().replace('_', "-");
     let limit = 1 + wanted.chars().count() / 3;
     let mut near: Vec<_> = known

@@ -10,7 +10,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub(crate) fn watch() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::SeqCst) {
-            std::process::exit(CANCELLED);
+            std::process::exit(CANCELLED.into());
         }
         eprintln!("\nstopping; press Ctrl-C again to stop at once");
     })?;
