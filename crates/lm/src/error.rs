@@ -70,6 +70,26 @@ pub enum Error {
         /// The value.
         what: String,
     },
+    /// A hub does not give the model that was asked for, or the cache does not hold it.
+    #[error("model {model}: {problem}: {hint}")]
+    Hub {
+        /// The model, `owner/name`.
+        model: String,
+        /// Why not.
+        problem: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// A server cannot be reached, or breaks what it promised.
+    #[error("{url}: {problem}: {hint}")]
+    Network {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        problem: String,
+        /// What to do instead.
+        hint: String,
+    },
     /// The observer asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -99,7 +119,7 @@ impl Error {
 
     /// Whether the input is at fault (exit code 2) rather than the run.
     pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Error::Cancelled | Error::NotFinite { .. })
+        !matches!(self, Error::Cancelled | Error::NotFinite { .. } | Error::Network { .. })
             && !matches!(self, Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound)
     }
 }

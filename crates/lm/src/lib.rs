@@ -6,6 +6,7 @@
 pub mod checkpoint;
 pub mod families;
 pub mod generation;
+pub mod hub;
 pub mod scoring;
 
 mod block;

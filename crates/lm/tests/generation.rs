@@ -1,4 +1,5 @@
 //! Generation: the same text whatever runs beside it, and the ways a text ends.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

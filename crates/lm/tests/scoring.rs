@@ -1,4 +1,5 @@
 //! Scores against the definition, and their independence of how they were computed.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use calib::CalibrationSet;
+use calib::{CalibrationSet, Origin, Packing, Provenance};
 use compute::{Matrix, Precision};
 use lm::{Batch, Checkpoint, Model, Observer, Silent};
 use prune::methods::{self, Target};
@@ -26,14 +26,20 @@ impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dense = folder.path().join("dense");
-        tiny_llama(&dense, &TinyOptions { blocks: BLOCKS, dtype: Dtype::BF16, ..Default::default() });
+        tiny_llama(
+            &dense,
+            &TinyOptions { blocks: BLOCKS, dtype: Dtype::BF16, ..Default::default() },
+        );
         let model = Model::new(Checkpoint::open(&dense).unwrap(), Precision::Bf16).unwrap();
         let stream = compute::Stream::new(1, 0);
         let token = |index: usize| stream.below(index as u64, 200) as u32;
         let lengths = [40usize, 17, 40, 3];
-        let sequence = |(index, length): (usize, &usize)| (0..*length).map(|t| token(100 * index + t)).collect();
+        let sequence = |(index, length): (usize, &usize)| {
+            (0..*length).map(|t| token(100 * index + t)).collect()
+        };
         let sequences = lengths.iter().enumerate().map(sequence).collect();
-        let calibration = CalibrationSet::from_tokens(sequences, &model.checkpoint().tokenizer);
+        let calibration =
+            CalibrationSet::new(sequences, provenance(&model, lengths.len())).unwrap();
         Self { folder, model, calibration }
     }
 
@@ -63,6 +69,26 @@ impl Fixture {
 
 fn recipe(propagation: Propagation) -> Recipe {
     Recipe { propagation, ..Recipe::default() }
+}
+
+fn provenance(model: &Model, sequences: usize) -> Provenance {
+    Provenance {
+        version: "test".into(),
+        source: "text".into(),
+        recipe: calib::Recipe::of("random tokens"),
+        packing: Packing::Stream,
+        separator: String::new(),
+        special_tokens: "none".into(),
+        tokenizer: model.checkpoint().tokenizer.digest().into(),
+        vocabulary: model.spec().vocabulary,
+        text_digest: None,
+        model: None,
+        precision: None,
+        documents: 1,
+        dropped: BTreeMap::new(),
+        notes: Vec::new(),
+        origins: vec![Origin::Stream { offset: 0 }; sequences],
+    }
 }
 
 /// Every file of a folder with its bytes.

@@ -45,7 +45,8 @@ impl Files {
             let entry = entry.map_err(Error::io(folder))?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = entry.path();
-            if name.starts_with('.') || path.is_dir() {
+            // Folders, pipes and devices are no files to copy; a broken link is reported below.
+            if name.starts_with('.') || (path.exists() && !path.is_file()) {
                 continue;
             }
             inside.check(&path)?;
@@ -87,7 +88,7 @@ impl Files {
 pub(super) fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let single = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
-    single && !name.contains(['/', '\\', ':', '\0'])
+    single && !name.contains(['/', '\\', '\0'])
 }
 
 /// Where links of a folder may lead: the folder itself and the `blobs` of the hub's cache, where a

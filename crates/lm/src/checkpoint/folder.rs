@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -26,7 +27,7 @@ pub(super) fn open(folder: &Path) -> Result<Checkpoint> {
     Ok(Checkpoint {
         path: folder.to_owned(),
         config,
-        store: Box::new(store),
+        store: Arc::new(store),
         tokenizer,
         companions,
     })

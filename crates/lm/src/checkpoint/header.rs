@@ -195,3 +195,142 @@ impl<'de> Deserialize<'de> for NamedTensor {
         deserializer.deserialize_map(Object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A file with the header `json` and `values` bytes behind it.
+    fn file(json: &str, values: usize) -> Vec<u8> {
+        let mut file = (json.len() as u64).to_le_bytes().to_vec();
+        file.extend(json.as_bytes());
+        file.resize(file.len() + values, 0);
+        file
+    }
+
+    fn tensor(name: &str, dtype: &str, shape: &str, offsets: &str) -> String {
+        format!(r#""{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{offsets}]}}"#)
+    }
+
+    /// The problem of a header that holds `tensors`, with 16 bytes of values.
+    fn problem(tensors: &[String]) -> String {
+        match parse(&file(&format!("{{{}}}", tensors.join(",")), 16)) {
+            Err(Problem::Malformed(problem)) => problem,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn tensors_come_in_the_order_of_their_values() {
+        let tensors = [tensor("b", "F32", "2,1", "8,16"), tensor("a", "BF16", "4", "0,8")];
+        let json = format!(r#"{{"__metadata__":{{"format":"pt"}},{}}}"#, tensors.join(","));
+        let start = 8 + json.len();
+        let entries = parse(&file(&json, 16)).unwrap();
+        let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(entries[0].bytes, start..start + 8);
+        assert_eq!(entries[1].info, TensorInfo { dtype: Dtype::F32, shape: vec![2, 1] });
+        assert_eq!(parse(&file("{}", 0)), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_values_are_covered_exactly_once() {
+        let a = tensor("a", "F32", "2", "0,8");
+        let refused = [
+            (vec![a.clone(), tensor("b", "F32", "3", "4,16")], "the values of b and a overlap"),
+            (vec![a.clone(), tensor("b", "F32", "2", "0,8")], "the values of b and a overlap"),
+            (vec![a.clone(), tensor("b", "F32", "1", "12,16")], "4 unused bytes between a and b"),
+            (vec![tensor("b", "F32", "2", "8,16")], "8 unused bytes between the header and b"),
+            (vec![a.clone()], "8 unused bytes after a"),
+            (vec![], "16 unused bytes after the header"),
+            (
+                vec![a.clone(), tensor("b", "F32", "3", "8,20")],
+                "truncated: tensor b: its values end at byte 20, the file at 16",
+            ),
+            (vec![a.clone(), a], "\"a\" occurs twice"),
+        ];
+        for (tensors, expected) in refused {
+            let problem = problem(&tensors);
+            assert!(problem.contains(expected), "{problem}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_shapes() {
+        let huge = "9223372036854775807,9223372036854775807";
+        let refused = [
+            (tensor("a", "F32", "3", "0,16"), "the shape [3] of F32 takes 12 bytes"),
+            (tensor("a", "F32", "4", "16,0"), "its values end at byte 0, before their start, 16"),
+            (tensor("a", "F32", huge, "0,16"), "is too large"),
+            (tensor("a", "F16", "0", "0,16"), "the shape [0] of F16 takes 0 bytes"),
+            (tensor("a", "F32", "-4", "0,16"), "not valid"),
+            (tensor("a", "F32", "4.0", "0,16"), "not valid"),
+            (tensor("a", "F32", "4", "0,16,32"), "not valid"),
+            (tensor("a", "F32", "4", "0,99999999999999999999"), "not valid"),
+            (r#""a":["F32",[4],[0,16]]"#.into(), "a tensor with dtype, shape and data_offsets"),
+            (r#""a":{"dtype":"F32"}"#.into(), "missing field `shape`"),
+            (r#""__metadata__":{"format":1}"#.into(), "not valid"),
+        ];
+        for (tensor, expected) in refused {
+            let problem = problem(&[tensor]);
+            assert!(problem.contains(expected), "{problem}");
+        }
+    }
+
+    #[test]
+    fn headers_that_are_none_are_refused() {
+        let length = |length: u64| length.to_le_bytes().to_vec();
+        let refused = [
+            (Vec::new(), "truncated: 0 bytes"),
+            (vec![0; 7], "truncated: 7 bytes"),
+            (length(3), "truncated: a header of 3 bytes expected, 0 bytes left"),
+            (length(u64::MAX), "18446744073709551615 bytes long"),
+            (length(100_000_001), "at most 100000000"),
+            (file("", 0), "not valid"),
+            (file("[]", 0), "an object of tensors"),
+            (file("{", 0), "not valid"),
+            (file("{}{}", 0), "not valid"),
+            (file(&"[".repeat(10_000), 0), "not valid"),
+        ];
+        for (bytes, expected) in refused {
+            let Err(Problem::Malformed(problem)) = parse(&bytes) else { panic!("{expected}") };
+            assert!(problem.contains(expected), "{problem}");
+        }
+    }
+
+    /// A small file, well-formed.
+    fn sound() -> Vec<u8> {
+        let tensors = [tensor("one", "F32", "2", "0,8"), tensor("two", "F16", "2,2", "8,16")];
+        file(&format!("{{{}}}", tensors.join(",")), 16)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Whatever becomes of a file, reading it does not panic, and what is taken is taken by the
+        /// format's own library with the same places.
+        #[test]
+        fn damaged_files_are_read_or_refused(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut bytes = sound();
+            for (place, byte) in flips {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
+            if let Ok(entries) = parse(&bytes) {
+                let library = ::safetensors::SafeTensors::deserialize(&bytes).unwrap();
+                prop_assert_eq!(library.len(), entries.len());
+                for entry in entries {
+                    let tensor = library.tensor(&entry.name).unwrap();
+                    prop_assert_eq!(tensor.data(), &bytes[entry.bytes]);
+                    prop_assert_eq!(tensor.shape(), entry.info.shape);
+                }
+            }
+        }
+    }
+}

@@ -11,11 +11,16 @@ mod refusals;
 mod safetensors;
 mod tensor;
 mod vocabulary;
+mod writer;
 
 pub use check::NotFinite;
 pub use tensor::{Dtype, Shard, Tensor, TensorInfo, TensorStore};
+pub use writer::{CheckpointWriter, write_durable, write_safetensors};
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -29,7 +34,7 @@ pub struct Checkpoint {
     /// The configuration in Hugging Face form (made up from the metadata for a GGUF file).
     pub config: Value,
     /// The tensors.
-    pub store: Box<dyn TensorStore>,
+    pub store: Arc<dyn TensorStore>,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
     /// Files that belong to the checkpoint and are not weights: config.json, tokenizer files, chat

@@ -247,6 +247,40 @@ mod tests {
     }
 
     #[test]
+    fn draws_have_the_probabilities_of_transformers() {
+        let bytes = include_bytes!("../../tests/goldens/forward/sampling.safetensors");
+        let file = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        let rows = |name: &str| {
+            let view = file.tensor(name).unwrap();
+            let width = view.shape()[1];
+            let words: Vec<_> = view.data().as_chunks::<4>().0.to_vec();
+            words.chunks(width).map(<[_]>::to_vec).collect::<Vec<_>>()
+        };
+        let floats =
+            |row: &[[u8; 4]]| row.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>();
+        let cases = rows("parameters").len();
+        for case in 0..cases {
+            let [temperature, top_k, top_p, repetition_penalty] =
+                floats(&rows("parameters")[case])[..]
+            else {
+                panic!("four parameters")
+            };
+            let top_k = top_k as usize;
+            let sampling = Sampling { temperature, top_k, top_p, repetition_penalty };
+            let mut seen: Vec<_> =
+                rows("seen")[case].iter().map(|b| u32::from_le_bytes(*b)).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            let found = frequencies(&sampling, &floats(&rows("logits")[case]), &seen);
+            let expected = floats(&rows("probabilities")[case]);
+            for (token, (expected, found)) in expected.iter().zip(&found).enumerate() {
+                let difference = (f64::from(*expected) - found).abs();
+                assert!(difference < 1e-3, "case {case}, {token}: {expected} {found}");
+            }
+        }
+    }
+
+    #[test]
     fn greedy_takes_the_first_of_the_largest() {
         let mut logits = vec![1.0, 3.0, -1.0, 3.0];
         assert_eq!(Sampling::greedy().draw(&mut logits, &[1], 0.9).unwrap(), 1);

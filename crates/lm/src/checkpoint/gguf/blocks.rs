@@ -39,9 +39,7 @@ pub(super) fn q4_1(block: &[u8], values: &mut [f32]) {
 pub(super) fn q5_0(block: &[u8], values: &mut [f32]) {
     let scale = half(block);
     let fifth = fifth_bits(&block[2..]);
-    nibbles(&block[6..], values, |nibble, index| {
-        scale * (f32::from(nibble | fifth(index)) - 16.0)
-    });
+    nibbles(&block[6..], values, |nibble, index| scale * (f32::from(nibble | fifth(index)) - 16.0));
 }
 
 /// `[scale f16][minimum f16][fifth bits u32][16 bytes]`: value = n·scale + minimum.

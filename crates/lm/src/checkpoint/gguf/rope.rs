@@ -109,9 +109,7 @@ fn reproduces(rule: &RopeScaling, frequencies: &Frequencies<'_>, factors: &[f32]
 fn unknown(factor: f64) -> Error {
     let known: Vec<_> = KNOWN
         .iter()
-        .map(|(low, high, original)| {
-            format!("low {low}, high {high}, original context {original}")
-        })
+        .map(|(low, high, original)| format!("low {low}, high {high}, original context {original}"))
         .collect();
     Error::Unsupported {
         what: format!("tensor rope_freqs.weight: factors up to {factor} of an unknown rule"),

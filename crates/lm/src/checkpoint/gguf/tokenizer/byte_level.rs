@@ -39,9 +39,9 @@ pub(super) fn parts(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) -> Res
 fn merges(metadata: &Metadata<'_>) -> Result<Vec<Value>> {
     let merges = metadata.required(MERGES, metadata.texts(MERGES)?)?;
     let pair = |(index, merge): (usize, &str)| {
-        let pair = merge.split_once(' ').filter(|(left, right)| {
-            !left.is_empty() && !right.is_empty() && !right.contains(' ')
-        });
+        let pair = merge
+            .split_once(' ')
+            .filter(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(' '));
         let problem = || {
             let problem = format!("merge {index} is {merge:?}; two tokens and a space expected");
             metadata.problem(MERGES, problem)

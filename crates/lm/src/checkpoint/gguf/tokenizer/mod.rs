@@ -123,9 +123,8 @@ fn post_processor(vocabulary: &Vocabulary<'_>, around: Around) -> Value {
     if around.bos.is_none() && around.eos.is_none() {
         return Value::Null;
     }
-    let special = |id: u32, kind: u32| {
-        json!({"SpecialToken": {"id": vocabulary.token(id), "type_id": kind}})
-    };
+    let special =
+        |id: u32, kind: u32| json!({"SpecialToken": {"id": vocabulary.token(id), "type_id": kind}});
     let one = |name: &str, kind: u32| {
         let text = json!({"Sequence": {"id": name, "type_id": kind}});
         let bos = around.bos.map(|id| special(id, kind));

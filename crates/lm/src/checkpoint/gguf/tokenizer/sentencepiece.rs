@@ -47,9 +47,7 @@ pub(super) fn parts(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) -> Res
 fn normalizer(prefix: bool, collapse: bool) -> Value {
     let mut steps = Vec::new();
     if collapse {
-        let replace = |pattern: &str, content: &str| {
-            json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content})
-        };
+        let replace = |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
         steps.extend([replace(" {2,}", " "), replace(r"\A +| +\z", "")]);
     }
     if prefix {

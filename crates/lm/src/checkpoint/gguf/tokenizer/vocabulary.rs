@@ -51,7 +51,8 @@ impl SpecialIds {
                 return Ok(default.filter(|id| (*id as usize) < tokens));
             };
             let within = u32::try_from(id).ok().filter(|id| (*id as usize) < tokens);
-            let problem = || metadata.problem(&key, format!("{id} found, {tokens} tokens are there"));
+            let problem =
+                || metadata.problem(&key, format!("{id} found, {tokens} tokens are there"));
             within.map(Some).ok_or_else(problem)
         };
         // SentencePiece's own order where the file does not say, as in llama.cpp.

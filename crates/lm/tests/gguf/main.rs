@@ -1,0 +1,4 @@
+//! GGUF files as checkpoints.
+
+mod real;
+mod writer;
