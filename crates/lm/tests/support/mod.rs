@@ -98,7 +98,7 @@ pub fn model(config: Value, store: MemoryStore, precision: Precision) -> Model {
     let checkpoint = Checkpoint {
         path: PathBuf::from("memory"),
         config,
-        store: Box::new(store),
+        store: std::sync::Arc::new(store),
         tokenizer: tokenizer(vocabulary),
         companions: Vec::new(),
     };

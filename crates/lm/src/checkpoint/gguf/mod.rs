@@ -51,7 +51,7 @@ pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
     Ok(Checkpoint {
         path: path.to_owned(),
         config,
-        store: Box::new(Store::new(file, tensors)),
+        store: std::sync::Arc::new(Store::new(file, tensors)),
         tokenizer: rebuilt.tokenizer,
         companions,
     })

@@ -138,13 +138,14 @@ impl Destination {
         fs::rename(&partial, &self.path).map_err(Error::io(&self.path))?;
         sync_folder(parent(&self.path))?;
         remove(&replaced)?;
+        // Until the mark goes, a killed run can go on, for which it needs what is discarded.
+        record.remove(&self.path)?;
         for name in discard {
             let path = self.path.join(name);
             if path.exists() {
                 fs::remove_file(&path).map_err(Error::io(path))?;
             }
         }
-        record.remove(&self.path)?;
         sync_folder(&self.path)
     }
 }
