@@ -6,6 +6,9 @@
 
 mod activation;
 mod attention;
+#[allow(unsafe_code)]
+mod kernels;
+mod level;
 mod linear;
 mod mapped;
 mod matrix;
@@ -13,9 +16,12 @@ mod norm;
 mod precision;
 mod random;
 mod rope;
+#[cfg(test)]
+mod testing;
 
 pub use activation::{Activation, gate};
 pub use attention::{AttentionShape, causal_attention};
+pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use mapped::MappedFile;
 pub use matrix::{Matrix, MatrixRef};

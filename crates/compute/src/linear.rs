@@ -2,42 +2,70 @@
 
 use rayon::prelude::*;
 
-use crate::{Matrix, MatrixRef, Precision};
+use crate::kernels::{Kernels, Line, PANEL, Strided, Weights, apply, pack_rows};
+use crate::{KernelLevel, Matrix, MatrixRef, Precision};
 
-/// The weights of a linear layer, laid out for multiplication.
+/// The weights of a linear layer, packed for multiplication: 2 bytes per weight in
+/// [`Precision::Bf16`], 4 in [`Precision::F32`].
 ///
-/// Each output element is the same sum in the same order whatever the number of rows of `x`, so a
-/// token's result does not depend on the batch it ran in.
+/// Each output element is the same sum in the same order whatever the number of rows of `x` and of
+/// threads, so a token's result does not depend on the batch it ran in. NaN and infinities go the
+/// way of the arithmetic.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    weights: Matrix,
+    /// `[panels][depth][PANEL]` words.
+    panels: Vec<Line>,
+    /// One value per output, zero up to the end of the last panel.
     bias: Option<Vec<f32>>,
+    inputs: usize,
+    outputs: usize,
     precision: Precision,
 }
 
 impl Linear {
-    /// Lays out `weights` (`[out, in]`) and an optional bias (`[out]`).
+    /// Packs `weights` (`[out, in]`) and an optional bias (`[out]`).
     ///
     /// In [`Precision::Bf16`] weights and bias are rounded to bf16, results too.
     ///
     /// # Panics
     /// When the bias does not have one value per output.
-    pub fn new(mut weights: Matrix, bias: Option<Vec<f32>>, precision: Precision) -> Self {
-        if let Some(bias) = &bias {
-            assert_eq!(bias.len(), weights.rows(), "a bias has one value per output");
-        }
-        precision.round_slice(weights.as_mut_slice());
-        Self { weights, bias, precision }
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn new(weights: Matrix, bias: Option<Vec<f32>>, precision: Precision) -> Self {
+        Self::pack(weights.view(), bias.as_deref(), precision)
+    }
+
+    /// [`Linear::new`] from borrowed weights (`[out, in]`) and bias (`[out]`).
+    ///
+    /// # Panics
+    /// When the bias does not have one value per output.
+    pub fn pack(weights: MatrixRef<'_>, bias: Option<&[f32]>, precision: Precision) -> Self {
+        let (outputs, inputs) = (weights.rows(), weights.cols());
+        let kernels = Kernels { level: KernelLevel::active(), precision };
+        let padded = outputs.next_multiple_of(PANEL);
+        let bias = bias.map(|bias| {
+            assert_eq!(bias.len(), outputs, "a bias has one value per output");
+            let zeros = std::iter::repeat_n(0.0, padded - outputs);
+            bias.iter().map(|&value| precision.round(value)).chain(zeros).collect()
+        });
+        let lines = kernels.panel_lines(inputs);
+        let mut panels = vec![Line::ZERO; padded / PANEL * lines];
+        panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, lines)| {
+            let first = panel * PANEL;
+            let rows = PANEL.min(outputs - first);
+            let values = weights.view_rows(first..first + rows).as_slice();
+            pack_rows(kernels, Strided { values, rows, width: inputs, stride: inputs }, lines);
+        });
+        Self { panels, bias, inputs, outputs, precision }
     }
 
     /// Width of the input.
     pub fn inputs(&self) -> usize {
-        self.weights.cols()
+        self.inputs
     }
 
     /// Width of the output.
     pub fn outputs(&self) -> usize {
-        self.weights.rows()
+        self.outputs
     }
 
     /// `x · Wᵀ + b`: `[tokens, in]` → `[tokens, out]`, rounded as the precision says.
@@ -45,30 +73,161 @@ impl Linear {
     /// # Panics
     /// When `x` does not have `in` columns.
     pub fn apply(&self, x: MatrixRef<'_>) -> Matrix {
-        assert_eq!(x.cols(), self.inputs(), "the input's width is the layer's");
-        let mut y = Matrix::zeros(x.rows(), self.outputs());
-        let outputs = self.outputs();
-        y.as_mut_slice().par_chunks_mut(outputs.max(1)).enumerate().for_each(|(row, y)| {
-            for (column, y) in y.iter_mut().enumerate() {
-                let sum = dot(x.row(row), self.weights.row(column));
-                let bias = self.bias.as_ref().map_or(0.0, |bias| bias[column]);
-                *y = self.precision.round(sum + bias);
-            }
-        });
+        let mut y = Matrix::default();
+        self.apply_into(x, &mut y);
         y
+    }
+
+    /// [`Linear::apply`] into `y`, whose memory is used again.
+    ///
+    /// # Panics
+    /// When `x` does not have `in` columns.
+    pub fn apply_into(&self, x: MatrixRef<'_>, y: &mut Matrix) {
+        self.apply_at(KernelLevel::active(), x, y);
+    }
+
+    fn apply_at(&self, level: KernelLevel, x: MatrixRef<'_>, y: &mut Matrix) {
+        assert_eq!(x.cols(), self.inputs, "the input's width is the layer's");
+        y.reshape(x.rows(), self.outputs);
+        let kernels = Kernels { level, precision: self.precision };
+        let Self { panels, bias, inputs, outputs, .. } = self;
+        let weights = Weights { panels, bias: bias.as_deref(), inputs: *inputs, outputs: *outputs };
+        apply(kernels, x, weights, y.as_mut_slice());
     }
 }
 
-/// The inner product of two rows, summed in 16 fixed lanes.
-fn dot(left: &[f32], right: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let (left, left_tail) = left.as_chunks::<16>();
-    let (right, right_tail) = right.as_chunks::<16>();
-    for (left, right) in left.iter().zip(right) {
-        for lane in 0..16 {
-            lanes[lane] += left[lane] * right[lane];
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{bits, in_pool, random};
+
+    fn apply_at(level: KernelLevel, layer: &Linear, x: MatrixRef<'_>) -> Matrix {
+        let mut y = Matrix::default();
+        layer.apply_at(level, x, &mut y);
+        y
+    }
+
+    /// The product in f64, and the sum of the absolute values of its terms.
+    fn twin(layer: (&Matrix, &[f32]), x: &[f32], precision: Precision) -> Vec<(f64, f64)> {
+        let (weights, bias) = layer;
+        let round = |x: f32| f64::from(precision.round(x));
+        let output = |column: usize| {
+            let terms = weights.row(column).iter().zip(x).map(|(&w, &x)| round(w) * round(x));
+            let bias = round(bias[column]);
+            let (sum, size) = terms.fold((bias, bias.abs()), |(s, a), t| (s + t, a + t.abs()));
+            (sum, size)
+        };
+        (0..weights.rows()).map(output).collect()
+    }
+
+    fn check(level: KernelLevel, (rows, inputs, outputs): (usize, usize, usize)) {
+        let (weights, x) = (random(outputs, inputs, 1), random(rows, inputs, 2));
+        let bias = random(1, outputs, 3).into_vec();
+        for precision in [Precision::F32, Precision::Bf16] {
+            let layer = Linear::pack(weights.view(), Some(&bias), precision);
+            let y = apply_at(level, &layer, x.view());
+            let unit = if precision == Precision::F32 { 0.0 } else { f64::from(2.0f32.powi(-8)) };
+            for row in 0..rows {
+                let expected = twin((&weights, &bias), x.row(row), precision);
+                for (&y, (sum, size)) in y.row(row).iter().zip(expected) {
+                    let allowed = 4e-7 * (inputs as f64).sqrt().max(4.0) * size + unit * sum.abs();
+                    let error = (f64::from(y) - sum).abs();
+                    assert!(error <= allowed, "{level} {precision:?}: {y} for {sum}");
+                }
+            }
         }
     }
-    let tail: f32 = left_tail.iter().zip(right_tail).map(|(left, right)| left * right).sum();
-    lanes.iter().sum::<f32>() + tail
+
+    #[test]
+    fn odd_shapes_equal_the_f64_twin_at_every_level() {
+        for level in KernelLevel::available() {
+            for rows in [1, 2, 5, 7, 12, 13, 33, 127] {
+                check(level, (rows, 33, 127));
+            }
+            for inputs in [0, 1, 2, 31, 1025, 2049] {
+                check(level, (3, inputs, 33));
+            }
+            for outputs in [0, 1, 31, 32, 65, 161] {
+                check(level, (5, 7, outputs));
+            }
+            check(level, (0, 3, 3));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn shapes_equal_the_f64_twin(rows in 1usize..150, inputs in 1usize..200, outputs in 1usize..150) {
+            KernelLevel::available().for_each(|level| check(level, (rows, inputs, outputs)));
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_in_any_batch_and_on_any_number_of_threads() {
+        let (rows, inputs, outputs) = (230, 1063, 131);
+        let (weights, x) = (random(outputs, inputs, 1), random(rows, inputs, 2));
+        for precision in [Precision::F32, Precision::Bf16] {
+            let layer = Linear::pack(weights.view(), None, precision);
+            for level in KernelLevel::available() {
+                let whole = in_pool(1, || apply_at(level, &layer, x.view()));
+                for (threads, batch) in [(2, rows), (5, rows), (1, 1), (2, 5), (5, 13), (2, 97)] {
+                    in_pool(threads, || {
+                        for start in (0..rows).step_by(batch) {
+                            let end = rows.min(start + batch);
+                            let part = apply_at(level, &layer, x.view_rows(start..end));
+                            let expected = whole.view_rows(start..end);
+                            assert_eq!(bits(part.as_slice()), bits(expected.as_slice()), "{level}");
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nan_and_infinity_reach_their_outputs_alone() {
+        let inputs = 37;
+        let weights = random(70, inputs, 1);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let layer = Linear::pack(weights.view(), None, precision);
+            for level in KernelLevel::available() {
+                let mut x = random(14, inputs, 2);
+                (x.row_mut(3)[5], x.row_mut(4)[36]) = (f32::NAN, f32::INFINITY);
+                let y = apply_at(level, &layer, x.view());
+                for row in 0..14 {
+                    let finite = y.row(row).iter().filter(|y| y.is_finite()).count();
+                    assert_eq!(finite, if matches!(row, 3 | 4) { 0 } else { 70 }, "{level} {row}");
+                }
+                assert!(y.row(3).iter().all(|y| y.is_nan()));
+            }
+        }
+    }
+
+    #[test]
+    fn denormal_inputs_survive_in_f32() {
+        let layer = Linear::new(Matrix::from_vec(1, 1, vec![2.0]), None, Precision::F32);
+        let x = Matrix::from_vec(1, 1, vec![1e-40]);
+        for level in KernelLevel::available() {
+            assert_eq!(apply_at(level, &layer, x.view()).as_slice(), [1e-40f32 * 2.0]);
+        }
+    }
+
+    #[test]
+    fn packed_weights_take_what_their_values_take() {
+        let weights = random(64, 100, 1);
+        for (precision, bytes) in [(Precision::F32, 4), (Precision::Bf16, 2)] {
+            let layer = Linear::pack(weights.view(), None, precision);
+            assert_eq!(size_of_val(layer.panels.as_slice()), 64 * 100 * bytes);
+        }
+    }
+
+    #[test]
+    fn a_result_takes_the_place_of_the_last() {
+        let layer = Linear::new(random(9, 4, 1), None, Precision::F32);
+        let mut y = random(50, 70, 2);
+        layer.apply_into(random(3, 4, 3).view(), &mut y);
+        assert_eq!(y, layer.apply(random(3, 4, 3).view()));
+    }
 }

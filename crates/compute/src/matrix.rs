@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
+use crate::precision::PIECE;
+
 /// A dense row-major matrix of `f32`, `[rows, cols]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matrix {
@@ -23,6 +27,12 @@ impl Matrix {
     pub fn from_vec(rows: usize, cols: usize, data: Vec<f32>) -> Self {
         assert_eq!(data.len(), rows * cols, "a {rows}x{cols} matrix has {} values", rows * cols);
         Self { rows, cols, data }
+    }
+
+    /// Makes this `[rows, cols]` in the memory it has; the values are whatever was there.
+    pub fn reshape(&mut self, rows: usize, cols: usize) {
+        (self.rows, self.cols) = (rows, cols);
+        self.data.resize(rows * cols, 0.0);
     }
 
     /// Number of rows.
@@ -77,9 +87,12 @@ impl Matrix {
     /// When the shapes differ.
     pub fn add_assign(&mut self, other: &Matrix) {
         assert_eq!((self.rows, self.cols), (other.rows, other.cols));
-        for (left, right) in self.data.iter_mut().zip(&other.data) {
-            *left += right;
-        }
+        let pieces = self.data.par_chunks_mut(PIECE).zip(other.data.par_chunks(PIECE));
+        pieces.for_each(|(left, right)| {
+            for (left, right) in left.iter_mut().zip(right) {
+                *left += right;
+            }
+        });
     }
 }
 

@@ -1,6 +1,9 @@
 //! The arithmetic a forward pass runs in.
 
-use half::bf16;
+use rayon::prelude::*;
+
+use crate::KernelLevel;
+use crate::kernels::for_each_level;
 
 /// How activations are rounded between operations.
 ///
@@ -15,21 +18,85 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Rounds one value.
-    #[inline]
+    /// Rounds one value. NaN stays NaN; what is too large becomes infinite.
+    #[inline(always)]
     pub fn round(self, value: f32) -> f32 {
         match self {
             Precision::F32 => value,
-            Precision::Bf16 => bf16::from_f32(value).to_f32(),
+            Precision::Bf16 => round_bf16(value),
         }
     }
 
     /// Rounds every value in place.
     pub fn round_slice(self, values: &mut [f32]) {
         if self == Precision::Bf16 {
-            for value in values {
-                *value = bf16::from_f32(*value).to_f32();
-            }
+            let level = KernelLevel::active();
+            values.par_chunks_mut(PIECE).for_each(|values| round_all(level, values));
+        }
+    }
+}
+
+/// Values of one task of an element-by-element operation.
+pub(crate) const PIECE: usize = 1 << 15;
+
+for_each_level! { fn round_all(values: &mut [f32]) = round_body }
+
+#[inline(always)]
+fn round_body<const FUSED: bool>(values: &mut [f32]) {
+    values.iter_mut().for_each(|value| *value = round_bf16(*value));
+}
+
+/// The bits of the nearest bf16 in the high half; the low half is rubbish.
+#[inline(always)]
+fn nudged(value: f32) -> u32 {
+    let bits = value.to_bits();
+    let nudged = bits.wrapping_add(0x7FFF + ((bits >> 16) & 1));
+    if value.is_nan() { bits | 0x0040_0000 } else { nudged }
+}
+
+/// The nearest bf16, ties to even.
+#[inline(always)]
+pub(crate) fn round_bf16(value: f32) -> f32 {
+    f32::from_bits(nudged(value) & 0xFFFF_0000)
+}
+
+/// Two values rounded to bf16 in one word, the first in the low half.
+#[inline(always)]
+pub(crate) fn bf16_pair(low: f32, high: f32) -> u32 {
+    (nudged(low) >> 16) | (nudged(high) & 0xFFFF_0000)
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rounding_is_that_of_half(bits: u32, other: u32) {
+            let (low, high) = (f32::from_bits(bits), f32::from_bits(other));
+            let expected = bf16::from_f32(low);
+            prop_assert_eq!(round_bf16(low).to_bits(), expected.to_f32().to_bits());
+            let pair = u32::from(expected.to_bits())
+                | (u32::from(bf16::from_f32(high).to_bits()) << 16);
+            prop_assert_eq!(bf16_pair(low, high), pair);
+        }
+    }
+
+    #[test]
+    fn every_level_rounds_alike() {
+        let special = [0u32, 1, 0x7FFF, 0x8000, 0x7F7F_FFFF, 0x7F80_0000, 0x7F80_0001, 0xFFFF_FFFF];
+        let ordinary = (0..4000u32).map(|i| i.wrapping_mul(0x9E37_79B9));
+        let values: Vec<f32> = special.into_iter().chain(ordinary).map(f32::from_bits).collect();
+        let expected: Vec<u32> =
+            values.iter().map(|&x| bf16::from_f32(x).to_f32().to_bits()).collect();
+        for level in KernelLevel::available() {
+            let mut rounded = values.clone();
+            round_all(level, &mut rounded);
+            let bits: Vec<u32> = rounded.iter().map(|x| x.to_bits()).collect();
+            assert_eq!(bits, expected, "{level}");
         }
     }
 }

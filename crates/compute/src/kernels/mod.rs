@@ -1,0 +1,169 @@
+//! Register tiles of matrix products, one file per instruction set, and what feeds them.
+//!
+//! A product `C = A · Bᵀ` reads `A` row-major (`[rows, words]`) and `B` in panels of
+//! [`PANEL`] of its rows, `[depth][PANEL]` words each. A word is an `f32`, or in bf16 a pair of
+//! values with consecutive inner indices, the first in the low half. Each element of `C` is one
+//! chain of multiply-adds along the inner index, whatever tile it falls in: that is what makes
+//! results independent of batches and threads.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod pack;
+mod portable;
+mod product;
+mod share;
+
+pub(crate) use pack::{Line, Strided, pack_columns, pack_rows, store_row};
+pub(crate) use product::{Panels, Rows, multiply_into};
+pub(crate) use share::{Weights, apply};
+
+use crate::{KernelLevel, Precision};
+
+/// Number of columns of a panel.
+pub(crate) const PANEL: usize = 32;
+
+/// One register tile: `rows × (panels · PANEL)` elements of `C`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile {
+    /// Steps along the inner index: words of `B` per column.
+    depth: usize,
+    /// First word of the first row of `A`.
+    a: *const u32,
+    /// Words between two rows of `A`.
+    a_stride: usize,
+    /// First word of the first panel.
+    b: *const u32,
+    /// Words between two panels.
+    b_stride: usize,
+    /// First element of the tile.
+    c: *mut f32,
+    /// Elements between two rows of `C`.
+    c_stride: usize,
+    /// Whether the sum is added to what `c` holds.
+    accumulate: bool,
+    /// One value per column to add at the end, or null.
+    bias: *const f32,
+    /// Whether the result is rounded to bf16.
+    round: bool,
+}
+
+/// Computes one [`Tile`]; the number of rows and panels is the function's.
+///
+/// # Safety
+/// The tile's pointers must be valid for its shape, and the processor must have the instructions.
+pub(crate) type TileKernel = unsafe fn(&Tile);
+
+/// The tile kernels of one level and one precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kernels {
+    pub(crate) level: KernelLevel,
+    pub(crate) precision: Precision,
+}
+
+impl Kernels {
+    /// Most rows of one tile.
+    pub(crate) fn max_rows(self) -> usize {
+        match self.level {
+            KernelLevel::Avx512Bf16 | KernelLevel::Avx512 => 12,
+            KernelLevel::Avx2 => 6,
+            KernelLevel::Portable => 4,
+        }
+    }
+
+    /// How many panels a tile of `rows` rows takes at once, so that enough sums are under way.
+    pub(crate) fn panels_at_once(self, rows: usize) -> usize {
+        match (self.level, rows) {
+            (KernelLevel::Avx512Bf16 | KernelLevel::Avx512, 1..=2) => 4,
+            (KernelLevel::Avx512Bf16 | KernelLevel::Avx512, 3..=6) => 2,
+            _ => 1,
+        }
+    }
+
+    /// The kernel for `rows` rows and `panels` panels: 1, or [`Self::panels_at_once`].
+    fn tile(self, rows: usize, panels: usize) -> TileKernel {
+        match (self.level, self.precision) {
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::Avx512Bf16, Precision::Bf16) => avx512::bf16_pairs(rows, panels),
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::Avx512, Precision::Bf16) => avx512::bf16_widened(rows, panels),
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::Avx512Bf16 | KernelLevel::Avx512, _) => avx512::full(rows, panels),
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::Avx2, Precision::F32) => avx2::full(rows),
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::Avx2, Precision::Bf16) => avx2::bf16_widened(rows),
+            (_, Precision::F32) => portable::full(rows),
+            (_, Precision::Bf16) => portable::bf16_widened(rows),
+        }
+    }
+
+    /// Words per column of a panel for `inner` values.
+    pub(crate) fn depth(self, inner: usize) -> usize {
+        match self.precision {
+            Precision::F32 => inner,
+            Precision::Bf16 => inner.div_ceil(2),
+        }
+    }
+
+    /// Lines of a panel for `inner` values.
+    pub(crate) fn panel_lines(self, inner: usize) -> usize {
+        self.depth(inner) * pack::LINES
+    }
+
+    /// Words of `A` per step of the depth: only the bf16 inner product takes pairs.
+    pub(crate) fn words_per_step(self) -> usize {
+        match (self.precision, self.level) {
+            (Precision::Bf16, KernelLevel::Avx512Bf16) | (Precision::F32, _) => 1,
+            (Precision::Bf16, _) => 2,
+        }
+    }
+
+    /// Words of a row of `A` with `inner` values.
+    pub(crate) fn row_words(self, inner: usize) -> usize {
+        self.depth(inner) * self.words_per_step()
+    }
+}
+
+/// Compiles one body for every level and calls the one asked for. The body is a function that is
+/// always inlined and takes a constant: whether `mul_add` is one instruction.
+macro_rules! for_each_level {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)?
+     = $body:ident) => {
+        $(#[$doc])*
+        #[allow(unsafe_code)]
+        $vis fn $name(level: $crate::KernelLevel, $($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn avx512($($arg: $ty),*) $(-> $ret)? {
+                $body::<true>($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $ty),*) $(-> $ret)? {
+                $body::<true>($($arg),*)
+            }
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                $crate::KernelLevel::Avx512Bf16 | $crate::KernelLevel::Avx512 => {
+                    // SAFETY: a level is active only when the processor has its instructions.
+                    unsafe { avx512($($arg),*) }
+                }
+                #[cfg(target_arch = "x86_64")]
+                $crate::KernelLevel::Avx2 => {
+                    // SAFETY: a level is active only when the processor has its instructions.
+                    unsafe { avx2($($arg),*) }
+                }
+                _ => $body::<false>($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use for_each_level;
+
+/// `a · b + c`, in one rounding where the level has the instruction.
+#[inline(always)]
+pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
