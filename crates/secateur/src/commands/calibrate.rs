@@ -1,0 +1,67 @@
+//! `secateur calibrate`: calibration data, saved.
+
+use anyhow::Context;
+use calib::{CalibrationSet, Workspace};
+use lm::Observer;
+use serde_json::json;
+
+use crate::failure::{self, BadInput};
+use crate::options::CalibrateOptions;
+use crate::recipe::Resolved;
+use crate::terminal::{self, format, table::definitions};
+use crate::{output, setup};
+
+/// Makes the set and writes it.
+pub(crate) fn run(options: &CalibrateOptions, resolved: &Resolved) -> anyhow::Result<()> {
+    let observer = terminal::observer(options.running.quiet);
+    let made = make(options, &*observer);
+    drop(observer);
+    match made {
+        Ok(set) => report(options, &set),
+        Err(error) => {
+            if failure::is_cancelled(&error) {
+                eprintln!("finished texts are kept; to go on:\n  {}", resolved.command_line());
+            }
+            Err(error)
+        }
+    }
+}
+
+fn make(options: &CalibrateOptions, observer: &dyn Observer) -> anyhow::Result<CalibrationSet> {
+    if options.output.exists() && !options.force {
+        let problem = format!("{}: the file exists", options.output.display());
+        return Err(BadInput::new(problem).hint("name another one, or use --force").into());
+    }
+    let model = setup::model(&options.model, observer)?;
+    let cache = setup::cache();
+    let workspace = Workspace {
+        model: &model,
+        model_digest: None,
+        cache: cache.as_deref(),
+        memory: options.running.memory.map(|size| size.0),
+    };
+    let recipe = options.calibration.recipe()?;
+    let set = calib::collect(&recipe, &workspace, observer).context("calibration data")?;
+    set.save(&options.output, &model.checkpoint().tokenizer)?;
+    Ok(set)
+}
+
+fn report(options: &CalibrateOptions, set: &CalibrationSet) -> anyhow::Result<()> {
+    if options.running.json {
+        return output::json(&json!({
+            "file": options.output,
+            "sequences": set.sequences.len(),
+            "tokens": set.tokens(),
+            "digest": set.digest(),
+            "provenance": set.provenance,
+        }));
+    }
+    let view = options.output.with_extension("jsonl");
+    output::text(&definitions([
+        ("set", options.output.display().to_string().as_str()),
+        ("as text", view.display().to_string().as_str()),
+        ("source", set.provenance.source.as_str()),
+        ("sequences", format::count(set.sequences.len() as u64).as_str()),
+        ("tokens", format::count(set.tokens() as u64).as_str()),
+    ]))
+}

@@ -1,0 +1,96 @@
+//! What the help of each command adds to its options: examples first.
+
+pub(crate) const TOP: &str = "\
+Examples:
+  secateur prune HuggingFaceTB/SmolLM2-135M -o smol-50 --perplexity wikitext2.txt
+  secateur prune model.gguf -o model-2of4 --sparsity 2:4 --calibration c4.jsonl
+  secateur inspect smol-50
+  secateur generate smol-50 --prompt \"Once upon a time\"
+
+`secateur COMMAND --help` shows a command's options with examples of its own, `secateur list` what
+can be chosen from, `secateur explain wanda` what an entry does and costs.
+
+Exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped with Ctrl-C.";
+
+pub(crate) const PRUNE: &str = "\
+Examples:
+  Half of the weights, measured on text the model writes itself:
+    secateur prune model/ -o model-50
+  The same, measured on web text, with what it does to the perplexity:
+    secateur prune model/ -o model-50 --calibration c4.jsonl --perplexity wikitext2.txt
+  Two of every four weights, all but the first block and every down projection:
+    secateur prune model.gguf -o model-2of4 --sparsity 2:4 --skip 0 --skip down_proj
+  What would be done, without doing it:
+    secateur prune model/ -o model-70 --sparsity 70% --dry-run
+  On after a crash or Ctrl-C; every file but report.json comes out as if nothing had happened:
+    secateur prune model/ -o model-50 --resume
+
+The output is a Hugging Face folder in the type of the input (bf16 for GGUF) with secateur.json,
+which says how it was made, and report.json, which says what it cost and what was lost.";
+
+pub(crate) const CALIBRATE: &str = "\
+Examples:
+  Text the model writes itself, begun with a few words of each passage of a file:
+    secateur calibrate model/ -o own.safetensors --prefixes wikipedia.txt
+  128 windows of 2048 tokens of a JSONL file:
+    secateur calibrate model/ -o c4.safetensors --calibration c4.jsonl
+  Used by a run:
+    secateur prune model/ -o model-50 --calibration c4.safetensors
+
+The set holds token ids and where they come from; c4.jsonl beside it shows them as text.";
+
+pub(crate) const EVAL: &str = "\
+Examples:
+  secateur eval model/ --perplexity wikitext2.txt
+  secateur eval model/ --perplexity a.txt --perplexity b.txt --window 1024 --json
+  secateur eval large-model/ --perplexity wikitext2.txt --streamed --memory 8G
+
+The text is tokenised once and cut into windows that do not overlap; the tail is dropped; every
+token of a window but the first is scored; the perplexity is exp of the mean loss.";
+
+pub(crate) const GENERATE: &str = "\
+Examples:
+  secateur generate model/ --prompt \"Once upon a time\"
+  secateur generate model/ --prompt \"2 + 2 =\" --temperature 0 --max-tokens 8
+  secateur generate model/ --prompt \"The sea\" --seed 7 --json
+
+The same seed gives the same text, whatever the number of threads.";
+
+pub(crate) const INSPECT: &str = "\
+Examples:
+  secateur inspect model-50
+  secateur inspect model.gguf --check
+  secateur inspect model-2of4 --json
+  secateur inspect own.safetensors";
+
+pub(crate) const LIST: &str = "\
+Examples:
+  secateur list
+  secateur list methods";
+
+pub(crate) const EXPLAIN: &str = "\
+Examples:
+  secateur explain wanda
+  secateur explain self";
+
+pub(crate) const RUN: &str = "\
+Examples:
+  Write the options of a command down, change the file as you like, and run it:
+    secateur prune model/ -o model-50 --print-recipe > recipe.toml
+    secateur run recipe.toml
+  One option changed for once (lists such as --skip are added to):
+    secateur run recipe.toml --sparsity 60% --output model-60
+
+A recipe is a TOML file with one table named after its command; its keys are the command's options
+without their dashes:
+    [prune]
+    model = \"model/\"
+    output = \"model-50\"
+    sparsity = \"50%\"
+    perplexity = [\"wikitext2.txt\"]";
+
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  secateur completions bash > ~/.local/share/bash-completion/completions/secateur
+  secateur completions zsh > ~/.zfunc/_secateur
+  secateur completions fish > ~/.config/fish/completions/secateur.fish";

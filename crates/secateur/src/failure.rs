@@ -1,0 +1,115 @@
+//! Errors as the user sees them, and the exit codes.
+
+use std::{error::Error, fmt};
+
+/// The run failed.
+const FAILED: u8 = 1;
+/// The input is at fault.
+const BAD_INPUT: u8 = 2;
+/// The user stopped it.
+pub(crate) const CANCELLED: u8 = 130;
+
+/// Something the user gave cannot be used.
+#[derive(Debug)]
+pub(crate) struct BadInput {
+    problem: String,
+    hint: Option<String>,
+}
+
+impl BadInput {
+    /// A problem in one sentence: what was found, what was expected.
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), hint: None }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl Error for BadInput {}
+
+/// `0` done, `1` the run failed, `2` bad input, `130` stopped by the user.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if is_cancelled(error) {
+        CANCELLED
+    } else if error.chain().any(is_bad_input) {
+        BAD_INPUT
+    } else {
+        FAILED
+    }
+}
+
+/// Whether the work ended because the user asked.
+pub(crate) fn is_cancelled(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(model_error(cause), Some(lm::Error::Cancelled)))
+}
+
+fn is_bad_input(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<BadInput>()
+        || cause.downcast_ref::<lm::Error>().is_some_and(lm::Error::is_bad_input)
+        || cause.downcast_ref::<prune::Error>().is_some_and(prune::Error::is_bad_input)
+        || cause.downcast_ref::<calib::Error>().is_some_and(calib::Error::is_bad_input)
+        || cause.downcast_ref::<eval::Error>().is_some_and(eval::Error::is_bad_input)
+}
+
+/// The error of a model that `cause` is, or wraps without a word of its own.
+fn model_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a lm::Error> {
+    if let Some(error) = cause.downcast_ref::<lm::Error>() {
+        return Some(error);
+    }
+    match (cause.downcast_ref(), cause.downcast_ref(), cause.downcast_ref()) {
+        (Some(prune::Error::Model(error)), _, _)
+        | (_, Some(calib::Error::Model(error)), _)
+        | (_, _, Some(eval::Error::Model(error))) => Some(error),
+        (Some(prune::Error::Calibration(calib::Error::Model(error))), _, _) => Some(error),
+        _ => None,
+    }
+}
+
+/// `error: …`, `caused by: …`, an empty line and `hint: …`.
+pub(crate) fn render(error: &anyhow::Error) -> String {
+    let mut messages: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let message = message(cause);
+        // an error that carries its cause's words needs no second line for them
+        if !messages.last().is_some_and(|last| last.contains(&message)) {
+            messages.push(message);
+        }
+    }
+    let mut text = format!("error: {}\n", messages.join("\ncaused by: "));
+    if let Some(hint) = error.chain().find_map(hint) {
+        text.push_str(&format!("\nhint: {hint}\n"));
+    }
+    text
+}
+
+/// The message of one cause, without a hint that is shown on its own line.
+fn message(cause: &(dyn Error + 'static)) -> String {
+    let message = cause.to_string();
+    match model_hint(cause) {
+        Some(hint) => message.strip_suffix(&format!(": {hint}")).unwrap_or(&message).to_owned(),
+        None => message,
+    }
+}
+
+fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
+    let own = cause.downcast_ref::<BadInput>().and_then(|error| error.hint.clone());
+    own.or_else(|| model_hint(cause))
+}
+
+/// The way out that an error of the libraries carries.
+fn model_hint(cause: &(dyn Error + 'static)) -> Option<String> {
+    match model_error(cause)? {
+        lm::Error::Unsupported { hint, .. } | lm::Error::Memory { hint, .. } => Some(hint.clone()),
+        _ => None,
+    }
+}

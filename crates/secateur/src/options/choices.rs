@@ -1,0 +1,89 @@
+//! The values an option may take, from the registries that know them.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ValueEnum, builder::ValueParser};
+use compute::Precision;
+use prune::{Propagation, Scope, allocations::ALLOCATIONS, methods::METHODS};
+
+/// The calibration source that is the model itself.
+pub(crate) const MODEL_ITSELF: &str = "self";
+
+/// The arithmetic of the forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DtypeChoice {
+    /// The checkpoint's own
+    Auto,
+    /// Single precision
+    F32,
+    /// Every result rounded to bf16
+    Bf16,
+}
+
+impl DtypeChoice {
+    /// The arithmetic where one was chosen.
+    pub(crate) fn precision(self) -> Option<Precision> {
+        match self {
+            DtypeChoice::Auto => None,
+            DtypeChoice::F32 => Some(Precision::F32),
+            DtypeChoice::Bf16 => Some(Precision::Bf16),
+        }
+    }
+}
+
+/// The names of the methods.
+pub(super) fn methods() -> ValueParser {
+    named(METHODS.iter().map(|method| (method.name(), method.summary()))).into()
+}
+
+/// The names of the allocations.
+pub(super) fn allocations() -> ValueParser {
+    named(ALLOCATIONS.iter().map(|allocation| (allocation.name(), allocation.summary()))).into()
+}
+
+/// The names of the kernel levels.
+pub(super) fn kernel_levels() -> ValueParser {
+    PossibleValuesParser::new(compute::KernelLevel::ALL.map(|level| level.name())).into()
+}
+
+/// The scopes of comparison.
+pub(super) fn scopes() -> ValueParser {
+    let names = [("row", "each output row"), ("layer", "the whole linear")];
+    ValueParser::new(named(names).map(|name| if name == "row" { Scope::Row } else { Scope::Layer }))
+}
+
+/// The propagations.
+pub(super) fn propagations() -> ValueParser {
+    let names = [
+        ("staged", "one pass, already pruned"),
+        ("reference", "two passes, dense statistics within a block"),
+    ];
+    ValueParser::new(named(names).try_map(|name| name.parse::<Propagation>()))
+}
+
+/// A parser of names with what they stand for.
+pub(super) fn named(
+    names: impl IntoIterator<Item = (&'static str, &'static str)>,
+) -> PossibleValuesParser {
+    let values = names.into_iter().map(|(name, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(values)
+}
+
+/// The packings.
+pub(super) fn packings() -> ValueParser {
+    let names = calib::Packing::ALL.map(|packing| (packing.name(), packing.summary()));
+    ValueParser::new(named(names).try_map(|name| name.parse::<calib::Packing>()))
+}
+
+/// The ways to cut a text file into documents.
+pub(super) fn splits() -> ValueParser {
+    let names = [
+        ("file", "nowhere: the file is one document"),
+        ("blank-line", "at blank lines"),
+        ("line", "at every line"),
+    ];
+    ValueParser::new(named(names).map(|name| match name.as_str() {
+        "blank-line" => data::Split::BlankLine,
+        "line" => data::Split::Line,
+        _ => data::Split::File,
+    }))
+}

@@ -1,0 +1,27 @@
+//! The options of every command, declared once: the command line and the recipe files are read
+//! through the same declarations, so neither has an option the other lacks.
+
+mod calibration;
+mod choices;
+mod commands;
+mod evaluation;
+mod invocation;
+mod model;
+mod pruning;
+mod running;
+mod sampling;
+mod size;
+
+pub(crate) use calibration::CalibrationOptions;
+pub(crate) use choices::{DtypeChoice, MODEL_ITSELF};
+pub(crate) use commands::{
+    CalibrateOptions, Cli, Command, CompletionsOptions, EvalOptions, ExplainOptions,
+    GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions,
+};
+pub(crate) use evaluation::EvaluationOptions;
+pub(crate) use invocation::{Invocation, declared};
+pub(crate) use model::ModelOptions;
+pub(crate) use pruning::PruningOptions;
+pub(crate) use running::RunningOptions;
+pub(crate) use sampling::SamplingOptions;
+pub(crate) use size::Size;

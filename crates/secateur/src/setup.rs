@@ -1,0 +1,83 @@
+//! What a command needs before it can work: threads, kernels, the model, the cache.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use compute::{KernelLevel, Precision};
+use lm::{Checkpoint, Dtype, Model, Observer, families, hub};
+
+use crate::failure::BadInput;
+use crate::options::{ModelOptions, RunningOptions};
+use crate::terminal::interrupt;
+
+/// Begins to work as the options ask: threads, kernels, Ctrl-C.
+pub(crate) fn begin(running: &RunningOptions) -> anyhow::Result<()> {
+    if let Some(name) = &running.kernel {
+        let level = name.parse::<KernelLevel>().and_then(KernelLevel::force);
+        level.map_err(|error| BadInput::new(format!("--kernel {name}: {error}")))?;
+    }
+    if let Some(threads) = running.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+        pool.build_global().context("the threads cannot be started")?;
+    }
+    interrupt::watch()
+}
+
+/// Opens the model that `options` name.
+pub(crate) fn model(options: &ModelOptions, observer: &dyn Observer) -> anyhow::Result<Model> {
+    let checkpoint = checkpoint(&options.model, options.offline, observer)?;
+    let precision = match options.dtype.precision() {
+        Some(precision) => precision,
+        None => own_precision(&checkpoint)?,
+    };
+    Ok(Model::new(checkpoint, precision)?)
+}
+
+/// Opens a folder or a file, or the snapshot of a hub id.
+pub(crate) fn checkpoint(
+    name: &str,
+    offline: bool,
+    observer: &dyn Observer,
+) -> anyhow::Result<Checkpoint> {
+    let path = Path::new(name);
+    if path.exists() {
+        return Ok(Checkpoint::open(path)?);
+    }
+    if !hub::is_hub_id(name) {
+        let problem = format!("{name}: no such file or folder");
+        return Err(BadInput::new(problem).hint(WHAT_A_MODEL_IS).into());
+    }
+    let mut hub_options = hub::HubOptions::from_env(|name| std::env::var(name).ok())?;
+    hub_options.offline |= offline;
+    let snapshot = hub::resolve(&name.parse()?, &hub_options, observer)?;
+    Ok(Checkpoint::open(&snapshot)?)
+}
+
+const WHAT_A_MODEL_IS: &str = "a model is a Hugging Face folder, a .gguf file, or a hub id such as \
+                               HuggingFaceTB/SmolLM2-135M";
+
+/// bf16 for a checkpoint of bf16 weights, f32 for any other.
+fn own_precision(checkpoint: &Checkpoint) -> lm::Result<Precision> {
+    let spec = families::spec(&checkpoint.config)?;
+    Ok(match checkpoint.store.info(&spec.embedding)?.dtype {
+        Dtype::BF16 => Precision::Bf16,
+        Dtype::F16 | Dtype::F32 => Precision::F32,
+    })
+}
+
+/// The name of an arithmetic.
+pub(crate) fn precision_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::Bf16 => "bf16",
+    }
+}
+
+/// The folder in which texts the model wrote are kept between runs: `SECATEUR_CACHE`, else
+/// `secateur` in `XDG_CACHE_HOME`, else in `~/.cache`.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    folder("SECATEUR_CACHE")
+        .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("secateur")))
+        .or_else(|| folder("HOME").map(|home| home.join(".cache").join("secateur")))
+}
