@@ -6,6 +6,7 @@
 
 mod activation;
 mod attention;
+mod exponential;
 #[allow(unsafe_code)]
 mod kernels;
 mod level;
@@ -20,7 +21,7 @@ mod rope;
 mod testing;
 
 pub use activation::{Activation, gate};
-pub use attention::{AttentionShape, causal_attention};
+pub use attention::{AttentionShape, Sequence, causal_attention, causal_attention_batch};
 pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use mapped::MappedFile;
