@@ -20,7 +20,13 @@ const SHAPES: [(usize, usize); 4] = [(576, 576), (576, 1536), (1536, 576), (576,
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let given = |name: &str| arguments.iter().any(|argument| argument == name);
-    let shapes = if given("--attention") { 0 } else if given("--quick") { 3 } else { 4 };
+    let shapes = if given("--attention") {
+        0
+    } else if given("--quick") {
+        3
+    } else {
+        4
+    };
     if let Some(at) = arguments.iter().position(|argument| argument == "--kernel") {
         let level = arguments[at + 1].parse().expect("a kernel level after --kernel");
         KernelLevel::force(level).expect("a level of this processor");

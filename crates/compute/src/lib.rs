@@ -17,6 +17,9 @@ mod norm;
 mod precision;
 mod random;
 mod rope;
+mod scan;
+mod select;
+mod statistics;
 #[cfg(test)]
 mod testing;
 
@@ -30,3 +33,6 @@ pub use norm::rms_norm;
 pub use precision::Precision;
 pub use random::{Stream, mix};
 pub use rope::Rope;
+pub use scan::{count_non_finite, first_non_finite};
+pub use select::{mark_smallest, select_smallest};
+pub use statistics::add_squared_column_norms;

@@ -37,8 +37,9 @@ fn soften_body<const FUSED: bool>(tile: Scores<'_>, partial: &mut Partial, visib
     for (row, (scores, weights)) in rows.enumerate().skip(tile.hidden) {
         let visible = visible(row).min(tile.count);
         let mut scores = *scores;
-        for (key, score) in scores.iter_mut().enumerate() {
-            *score = if key < visible { *score * tile.scale } else { f32::NEG_INFINITY };
+        scores.iter_mut().for_each(|score| *score *= tile.scale);
+        if visible < KEYS {
+            hide(&mut scores, visible as u32);
         }
         let (values, largest, sum) = partial.row(row);
         let before = *largest;
@@ -52,11 +53,19 @@ fn soften_body<const FUSED: bool>(tile: Scores<'_>, partial: &mut Partial, visib
         }
         let total = reduce(fold_lanes(&scores, 0.0, |a, b| a + b), |a, b| a + b);
         store(&scores, weights);
-        let factor = exp::<FUSED>(before - *largest);
+        let factor = if before == *largest { 1.0 } else { exp::<FUSED>(before - *largest) };
         *sum = multiply_add::<FUSED>(*sum, factor, total);
         if factor != 1.0 {
             values.iter_mut().for_each(|value| *value *= factor);
         }
+    }
+}
+
+/// Takes the keys from `visible` on out of the softmax.
+#[inline(always)]
+fn hide(scores: &mut [f32; KEYS], visible: u32) {
+    for (key, score) in (0u32..).zip(scores) {
+        *score = if key < visible { *score } else { f32::NEG_INFINITY };
     }
 }
 

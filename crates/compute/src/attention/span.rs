@@ -11,7 +11,7 @@ use crate::kernels::{
 use crate::{KernelLevel, MatrixRef, Precision};
 
 /// Keys of one tile of scores.
-pub(super) const KEYS: usize = 64;
+pub(super) const KEYS: usize = 128;
 /// Keys whose results are summed on their own before they join the others': the unit of work when
 /// few queries see many keys.
 pub(super) const SPAN: usize = 512;
