@@ -1,4 +1,9 @@
-//! Times of the kernels: `cargo bench -p secateur-compute [-- --kernel LEVEL]`.
+//! Times of the kernels: `cargo bench -p secateur-compute --bench kernels [-- OPTIONS]`.
+//!
+//! `--kernel LEVEL` forces a level; `--quick` leaves out the widest layer,
+//! `--attention` all of them; `--single` runs on one
+//! thread and, on Linux, counts the time it spent on the processor, so that figures taken on a
+//! busy machine mean something.
 //!
 //! Prints the best of several runs, in GFLOP/s for products and attention and in GB/s of weights
 //! or keys and values where a product is bound by memory.
@@ -14,15 +19,26 @@ const SHAPES: [(usize, usize); 4] = [(576, 576), (576, 1536), (1536, 576), (576,
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let given = |name: &str| arguments.iter().any(|argument| argument == name);
+    let shapes = if given("--attention") {
+        0
+    } else if given("--quick") {
+        3
+    } else {
+        4
+    };
     if let Some(at) = arguments.iter().position(|argument| argument == "--kernel") {
         let level = arguments[at + 1].parse().expect("a kernel level after --kernel");
         KernelLevel::force(level).expect("a level of this processor");
     }
+    if given("--single") {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
+        pool.build_global().expect("no pool before this one");
+    }
     println!("{} on {} threads", KernelLevel::active(), rayon::current_num_threads());
     for precision in [Precision::F32, Precision::Bf16] {
         println!("{precision:?}");
-        for (inputs, outputs) in SHAPES.into_iter().take(if quick { 3 } else { 4 }) {
+        for (inputs, outputs) in SHAPES.into_iter().take(shapes) {
             linear(inputs, outputs, precision);
         }
         attention(precision);
@@ -36,17 +52,31 @@ fn random(rows: usize, cols: usize, seed: u64) -> Matrix {
     Matrix::from_vec(rows, cols, values.collect())
 }
 
-/// The shortest of the runs that fit in a quarter of a second, in seconds.
+/// Seconds per run: the shortest of those that fit in a quarter of a second, or on a single thread
+/// the mean of the time spent on the processor.
 fn best(mut work: impl FnMut()) -> f64 {
-    let (start, mut best) = (Instant::now(), f64::INFINITY);
-    let mut runs = 0;
+    work();
+    let (start, spent) = (Instant::now(), processor_time());
+    let (mut best, mut runs) = (f64::INFINITY, 0);
     while runs < 3 || start.elapsed() < Duration::from_millis(250) {
         let start = Instant::now();
         work();
         best = best.min(start.elapsed().as_secs_f64());
         runs += 1;
     }
-    best
+    match (spent, processor_time()) {
+        (Some(before), Some(after)) => (after - before).as_secs_f64() / f64::from(runs),
+        _ => best,
+    }
+}
+
+/// Time this thread has spent on the processor, where it is the only one and the system tells.
+fn processor_time() -> Option<Duration> {
+    if rayon::current_num_threads() > 1 {
+        return None;
+    }
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    line.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
 fn linear(inputs: usize, outputs: usize, precision: Precision) {
@@ -74,7 +104,9 @@ fn attention(precision: Precision) {
         let mut q = random(tokens, shape.query_width(), 3);
         let mut k = random(tokens + past, shape.kv_width(), 4);
         let mut v = random(tokens + past, shape.kv_width(), 5);
-        [&mut q, &mut k, &mut v].map(|m| precision.round_slice(m.as_mut_slice()));
+        for matrix in [&mut q, &mut k, &mut v] {
+            precision.round_slice(matrix.as_mut_slice());
+        }
         let run = |q: MatrixRef<'_>| {
             black_box(causal_attention(&shape, q, k.view(), v.view(), precision));
         };

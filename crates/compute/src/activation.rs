@@ -3,7 +3,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Matrix, Precision};
+use crate::exponential::exp;
+use crate::kernels::for_each_level;
+use crate::precision::PIECE;
+use crate::{KernelLevel, Matrix, Precision};
 
 /// The non-linearity of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,15 +28,75 @@ impl Activation {
 
 /// `activation(gate) · up`, element by element; the result takes the place of `gate`.
 ///
+/// NaN goes the way of the arithmetic.
+///
 /// # Panics
 /// When the shapes differ.
 pub fn gate(gate: &mut Matrix, up: &Matrix, activation: Activation, precision: Precision) {
     assert_eq!((gate.rows(), gate.cols()), (up.rows(), up.cols()));
-    let width = gate.cols().max(1);
-    let rows = gate.as_mut_slice().par_chunks_mut(width).zip(up.as_slice().par_chunks(width));
-    rows.for_each(|(gate, up)| {
-        for (gate, up) in gate.iter_mut().zip(up) {
-            *gate = precision.round(precision.round(activation.of(*gate)) * up);
-        }
+    let level = KernelLevel::active();
+    let pieces = gate.as_mut_slice().par_chunks_mut(PIECE).zip(up.as_slice().par_chunks(PIECE));
+    pieces.for_each(|(gate, up)| match (activation, precision) {
+        (Activation::Silu, Precision::F32) => silu_full(level, gate, up),
+        (Activation::Silu, Precision::Bf16) => silu_bf16(level, gate, up),
     });
+}
+
+for_each_level! { fn silu_full(gate: &mut [f32], up: &[f32]) = silu_full_body }
+for_each_level! { fn silu_bf16(gate: &mut [f32], up: &[f32]) = silu_bf16_body }
+
+#[inline(always)]
+fn silu_full_body<const FUSED: bool>(gate: &mut [f32], up: &[f32]) {
+    silu::<FUSED>(gate, up, Precision::F32);
+}
+
+#[inline(always)]
+fn silu_bf16_body<const FUSED: bool>(gate: &mut [f32], up: &[f32]) {
+    silu::<FUSED>(gate, up, Precision::Bf16);
+}
+
+#[inline(always)]
+fn silu<const FUSED: bool>(gate: &mut [f32], up: &[f32], precision: Precision) {
+    for (gate, up) in gate.iter_mut().zip(up) {
+        let activated = *gate / (1.0 + exp::<FUSED>(-*gate));
+        *gate = precision.round(precision.round(activated) * up);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{bits, in_pool, random};
+
+    #[test]
+    fn silu_equals_its_f64_twin_at_every_level() {
+        let inputs: Vec<f32> = (-4000..4000).map(|i| i as f32 * 0.02).collect();
+        let up = vec![1.5f32; inputs.len()];
+        for level in KernelLevel::available() {
+            let mut outputs = inputs.clone();
+            silu_full(level, &mut outputs, &up);
+            for (&x, &y) in inputs.iter().zip(&outputs) {
+                let expected = f64::from(x) / (1.0 + (-f64::from(x)).exp()) * 1.5;
+                let error = (f64::from(y) - expected).abs();
+                assert!(error <= 6e-7 * expected.abs() + 1e-36, "{level}: {x} {y} {expected}");
+            }
+            silu_bf16(level, &mut outputs, &up);
+            let mut again = outputs.clone();
+            Precision::Bf16.round_slice(&mut again);
+            assert_eq!(bits(&again), bits(&outputs));
+        }
+    }
+
+    #[test]
+    fn threads_do_not_matter_and_nan_stays() {
+        let (start, up) = (random(99, 1001, 1), random(99, 1001, 2));
+        let run = |threads| {
+            let mut result = start.clone();
+            result.row_mut(5)[7] = f32::NAN;
+            in_pool(threads, || gate(&mut result, &up, Activation::Silu, Precision::Bf16));
+            assert!(result.row(5)[7].is_nan());
+            bits(result.as_slice())
+        };
+        assert!([2, 5].into_iter().all(|threads| run(threads) == run(1)));
+    }
 }

@@ -6,7 +6,7 @@
 
 mod activation;
 mod attention;
-mod columns;
+mod exponential;
 #[allow(unsafe_code)]
 mod kernels;
 mod level;
@@ -17,13 +17,14 @@ mod norm;
 mod precision;
 mod random;
 mod rope;
+mod scan;
 mod select;
+mod statistics;
 #[cfg(test)]
 mod testing;
 
 pub use activation::{Activation, gate};
-pub use attention::{AttentionShape, causal_attention};
-pub use columns::add_squared_column_norms;
+pub use attention::{AttentionShape, Sequence, causal_attention, causal_attention_batch};
 pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use mapped::MappedFile;
@@ -32,4 +33,6 @@ pub use norm::rms_norm;
 pub use precision::Precision;
 pub use random::{Stream, mix};
 pub use rope::Rope;
-pub use select::select_smallest;
+pub use scan::{count_non_finite, first_non_finite};
+pub use select::{mark_smallest, select_smallest};
+pub use statistics::add_squared_column_norms;

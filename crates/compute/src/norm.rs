@@ -2,25 +2,109 @@
 
 use rayon::prelude::*;
 
-use crate::{Matrix, MatrixRef, Precision};
+use crate::kernels::for_each_level;
+use crate::precision::PIECE;
+use crate::{KernelLevel, Matrix, MatrixRef, Precision};
+
+const LANES: usize = 8;
 
 /// `x / sqrt(mean(x²) + epsilon) · weight`, row by row: `[tokens, width]`.
 ///
 /// As in `transformers`, the normalised row is rounded before it is scaled by `weight` (`[width]`).
+/// The mean is taken in `f64`. A row with NaN becomes NaN.
 ///
 /// # Panics
 /// When `weight` does not have one value per column.
 pub fn rms_norm(x: MatrixRef<'_>, weight: &[f32], epsilon: f32, precision: Precision) -> Matrix {
     assert_eq!(weight.len(), x.cols());
     let mut y = Matrix::zeros(x.rows(), x.cols());
-    let width = x.cols().max(1);
-    y.as_mut_slice().par_chunks_mut(width).enumerate().for_each(|(row, y)| {
-        let x = x.row(row);
-        let squares: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        let scale = 1.0 / ((squares / width as f64) as f32 + epsilon).sqrt();
+    let (level, width) = (KernelLevel::active(), x.cols().max(1));
+    let rows = (PIECE / width).max(1) * width;
+    let pieces = y.as_mut_slice().par_chunks_mut(rows).zip(x.as_slice().par_chunks(rows));
+    pieces.for_each(|(y, x)| match precision {
+        Precision::F32 => norm_full(level, (x, y), weight, epsilon),
+        Precision::Bf16 => norm_bf16(level, (x, y), weight, epsilon),
+    });
+    y
+}
+
+type Rows<'a> = (&'a [f32], &'a mut [f32]);
+
+for_each_level! { fn norm_full(rows: Rows<'_>, weight: &[f32], epsilon: f32) = norm_full_body }
+for_each_level! { fn norm_bf16(rows: Rows<'_>, weight: &[f32], epsilon: f32) = norm_bf16_body }
+
+#[inline(always)]
+fn norm_full_body<const FUSED: bool>(rows: Rows<'_>, weight: &[f32], epsilon: f32) {
+    norm(rows, weight, epsilon, Precision::F32);
+}
+
+#[inline(always)]
+fn norm_bf16_body<const FUSED: bool>(rows: Rows<'_>, weight: &[f32], epsilon: f32) {
+    norm(rows, weight, epsilon, Precision::Bf16);
+}
+
+#[inline(always)]
+fn norm((x, y): Rows<'_>, weight: &[f32], epsilon: f32, precision: Precision) {
+    let width = weight.len();
+    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        let scale = 1.0 / ((sum_of_squares(x) / width as f64) as f32 + epsilon).sqrt();
         for ((y, &x), &weight) in y.iter_mut().zip(x).zip(weight) {
             *y = precision.round(precision.round(x * scale) * weight);
         }
-    });
-    y
+    }
+}
+
+/// Σ x² in f64, in lanes that do not depend on the level: squares of `f32` are exact in `f64`.
+#[inline(always)]
+fn sum_of_squares(x: &[f32]) -> f64 {
+    let mut lanes = [0.0f64; LANES];
+    let (chunks, tail) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += f64::from(x) * f64::from(x);
+        }
+    }
+    let tail: f64 = tail.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    lanes.iter().sum::<f64>() + tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{bits, in_pool, random};
+
+    #[test]
+    fn equals_its_f64_twin_and_is_the_same_at_every_level() {
+        for width in [1, 7, 33, 127, 576] {
+            let (x, weight) = (random(9, width, 1), random(1, width, 2).into_vec());
+            let expected = rms_norm(x.view(), &weight, 1e-5, Precision::F32);
+            for row in 0..9 {
+                let squares: f64 = x.row(row).iter().map(|&x| f64::from(x).powi(2)).sum();
+                let scale = (squares / width as f64 + 1e-5).sqrt();
+                for ((&y, &x), &w) in expected.row(row).iter().zip(x.row(row)).zip(&weight) {
+                    let twin = f64::from(x) / scale * f64::from(w);
+                    assert!((f64::from(y) - twin).abs() <= 4e-7 * twin.abs());
+                }
+            }
+            for level in KernelLevel::available() {
+                let mut y = vec![0.0; x.as_slice().len()];
+                norm_full(level, (x.as_slice(), &mut y), &weight, 1e-5);
+                assert_eq!(bits(&y), bits(expected.as_slice()), "{level}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_in_any_batch_and_nan_stays_in_its_row() {
+        let (mut x, weight) = (random(200, 577, 1), random(1, 577, 2).into_vec());
+        x.row_mut(3)[500] = f32::NAN;
+        for precision in [Precision::F32, Precision::Bf16] {
+            let all = in_pool(5, || rms_norm(x.view(), &weight, 1e-5, precision));
+            for row in [0, 2, 3, 150, 199] {
+                let one = rms_norm(x.view_rows(row..row + 1), &weight, 1e-5, precision);
+                assert_eq!(one.as_slice().iter().all(|y| y.is_nan()), row == 3);
+                assert_eq!(bits(one.as_slice()), bits(all.row(row)));
+            }
+        }
+    }
 }

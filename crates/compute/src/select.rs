@@ -1,34 +1,79 @@
-//! Selection of the smallest scores.
+//! Exact selection of the smallest scores.
 
-/// The indices of exactly `count` smallest `scores`, in no particular order; of equal scores the
-/// lower indices are taken. NaN counts as larger than every number.
+/// Marks the `k` smallest of `scores`: exactly `k` entries of the result are true.
+///
+/// The order is that of [`f32::total_cmp`] (NaN with the sign bit clear is the largest of all, -0
+/// comes before 0); among equal scores the lower index goes first. Linear in the number of scores.
 ///
 /// # Panics
-/// When there are fewer than `count` scores.
-pub fn select_smallest(scores: &[f32], count: usize) -> Vec<usize> {
-    assert!(count <= scores.len(), "{count} of {} scores", scores.len());
-    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-    let key = |&index: &u32| (Ordered(scores[index as usize]), index);
-    if count > 0 && count < scores.len() {
-        order.select_nth_unstable_by_key(count - 1, key);
-    }
-    order[..count].iter().map(|&index| index as usize).collect()
+/// When `k` is larger than the number of scores.
+pub fn select_smallest(scores: &[f32], k: usize) -> Vec<bool> {
+    let mut mask = vec![false; scores.len()];
+    mark_smallest(scores, k, &mut mask);
+    mask
 }
 
-/// A score in its total order.
-#[derive(PartialEq)]
-struct Ordered(f32);
-
-impl Eq for Ordered {}
-
-impl PartialOrd for Ordered {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+/// [`select_smallest`] into a mask of the scores' length; every entry is written.
+///
+/// # Panics
+/// When `k` is larger than the number of scores, or the mask is of another length.
+pub fn mark_smallest(scores: &[f32], k: usize, mask: &mut [bool]) {
+    assert_eq!(scores.len(), mask.len(), "one entry per score");
+    assert!(k <= scores.len(), "{k} of {} scores cannot be selected", scores.len());
+    if k == 0 || k == scores.len() {
+        return mask.fill(k > 0);
+    }
+    let mut keys: Vec<u32> = scores.iter().map(|&score| key(score)).collect();
+    let (_, &mut last, _) = keys.select_nth_unstable(k - 1);
+    let below = scores.iter().filter(|&&score| key(score) < last).count();
+    let mut ties = k - below;
+    for (mask, &score) in mask.iter_mut().zip(scores) {
+        let tie = key(score) == last && ties > 0;
+        ties -= usize::from(tie);
+        *mask = tie || key(score) < last;
     }
 }
 
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
+/// An integer that orders as [`f32::total_cmp`] does.
+fn key(score: f32) -> u32 {
+    let bits = score.to_bits();
+    if bits >> 31 == 0 { bits | 0x8000_0000 } else { !bits }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A full sort, stable by construction.
+    fn twin(scores: &[f32], k: usize) -> Vec<bool> {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+        let mut mask = vec![false; scores.len()];
+        order[..k].iter().for_each(|&index| mask[index] = true);
+        mask
+    }
+
+    proptest! {
+        #[test]
+        fn equals_a_stable_sort(bits in prop::collection::vec(any::<u32>(), 0..200), k in 0usize..200) {
+            let scores: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+            let k = k.min(scores.len());
+            prop_assert_eq!(select_smallest(&scores, k), twin(&scores, k));
+        }
+
+        #[test]
+        fn equals_a_stable_sort_with_many_ties(scores in prop::collection::vec(0u8..4, 1..300), k in 0usize..300) {
+            let scores: Vec<f32> = scores.into_iter().map(f32::from).collect();
+            let k = k.min(scores.len());
+            prop_assert_eq!(select_smallest(&scores, k), twin(&scores, k));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "4 of 3 scores")]
+    fn more_than_there_are_is_refused() {
+        select_smallest(&[1.0, 2.0, 3.0], 4);
     }
 }

@@ -48,7 +48,7 @@ impl Mask {
         let parts = removed.par_chunks_mut(width).zip(scores.as_slice().par_chunks(width));
         parts.for_each(|(removed, scores)| {
             let groups = removed.chunks_mut(group).zip(scores.chunks(group));
-            groups.for_each(|(removed, scores)| mark_smallest(removed, scores, count));
+            groups.for_each(|(removed, scores)| compute::mark_smallest(scores, count, removed));
         });
         Self { rows, cols, removed }
     }
@@ -69,13 +69,6 @@ impl Mask {
                 *weight = 0.0;
             }
         }
-    }
-}
-
-/// Marks the `count` smallest of `scores`, the lower index first on ties.
-fn mark_smallest(removed: &mut [bool], scores: &[f32], count: usize) {
-    for index in compute::select_smallest(scores, count) {
-        removed[index] = true;
     }
 }
 

@@ -5,13 +5,14 @@
 use std::arch::x86_64::{
     __m512, __m512bh, _CMP_UNORD_Q, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
     _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_dpbf16_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_or_epi32, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi32,
-    _mm512_storeu_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_or_epi32,
+    _mm512_permutex2var_epi32, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi32,
+    _mm512_storeu_ps, _mm512_storeu_si512,
 };
 use std::mem::transmute;
 
-use super::{PANEL, Tile, TileKernel};
+use super::{Line, PANEL, Tile, TileKernel};
 
 /// Accumulators of a tile: rows, panels, halves of a panel.
 type Sums<const R: usize, const P: usize> = [[[__m512; 2]; P]; R];
@@ -192,4 +193,30 @@ fn round(values: __m512) -> __m512 {
     let nudged = _mm512_mask_or_epi32(nudged, nan, bits, _mm512_set1_epi32(0x0040_0000));
     let high_half = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
     _mm512_castsi512_ps(_mm512_and_si512(nudged, high_half))
+}
+
+/// The columns of a square of words.
+#[target_feature(enable = "avx512f")]
+pub(super) fn transpose(square: &[[u32; 16]; 16]) -> [Line; 16] {
+    let mut rows = [_mm512_setzero_si512(); 16];
+    for row in 0..16 {
+        // SAFETY: a row is 64 bytes.
+        rows[row] = unsafe { _mm512_loadu_si512(square[row].as_ptr().cast()) };
+    }
+    // Rows i and i + 8 interleaved word by word, four times: every word comes to its place.
+    let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    for _ in 0..4 {
+        let before = rows;
+        for row in 0..8 {
+            rows[2 * row] = _mm512_permutex2var_epi32(before[row], low, before[row + 8]);
+            rows[2 * row + 1] = _mm512_permutex2var_epi32(before[row], high, before[row + 8]);
+        }
+    }
+    let mut lines = [Line::ZERO; 16];
+    for row in 0..16 {
+        // SAFETY: a line is 64 bytes.
+        unsafe { _mm512_storeu_si512(lines[row].0.as_mut_ptr().cast(), rows[row]) };
+    }
+    lines
 }

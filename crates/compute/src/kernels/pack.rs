@@ -59,8 +59,8 @@ fn pairs_body<const FUSED: bool>(x: &[f32], words: &mut [u32]) {
 /// values after the one before, the inner index along the depth. Missing rows are zero.
 pub(crate) fn pack_rows(kernels: Kernels, source: Strided<'_>, panel: &mut [Line]) {
     match kernels.precision {
-        Precision::F32 => pack_rows_full(kernels.level, source, panel),
-        Precision::Bf16 => pack_rows_bf16(kernels.level, source, panel),
+        Precision::F32 => pack_rows_full(kernels.level, (source, turn(kernels.level)), panel),
+        Precision::Bf16 => pack_rows_bf16(kernels.level, (source, turn(kernels.level)), panel),
     }
 }
 
@@ -89,74 +89,102 @@ impl<'a> Strided<'a> {
     }
 }
 
-for_each_level! { fn pack_rows_full(source: Strided<'_>, panel: &mut [Line]) = rows_full_body }
-for_each_level! { fn pack_rows_bf16(source: Strided<'_>, panel: &mut [Line]) = rows_bf16_body }
+for_each_level! { fn pack_rows_full(source: (Strided<'_>, Turn), panel: &mut [Line]) = rows_full_body }
+for_each_level! { fn pack_rows_bf16(source: (Strided<'_>, Turn), panel: &mut [Line]) = rows_bf16_body }
 for_each_level! { fn pack_columns_full(source: Strided<'_>, panel: &mut [Line]) = columns_full_body }
 for_each_level! { fn pack_columns_bf16(source: Strided<'_>, panel: &mut [Line]) = columns_bf16_body }
 
 #[inline(always)]
-fn rows_full_body<const FUSED: bool>(source: Strided<'_>, panel: &mut [Line]) {
+fn rows_full_body<const FUSED: bool>(source: (Strided<'_>, Turn), panel: &mut [Line]) {
+    transpose_rows(source, panel, 16, |x, words| full_body::<FUSED>(x, words));
+}
+
+#[inline(always)]
+fn rows_bf16_body<const FUSED: bool>(source: (Strided<'_>, Turn), panel: &mut [Line]) {
+    transpose_rows(source, panel, 32, |x, words| pairs_body::<FUSED>(x, words));
+}
+
+/// Takes `values` values of 16 rows at a time through `store`, and turns the words around.
+#[inline(always)]
+fn transpose_rows(
+    (source, turn): (Strided<'_>, Turn),
+    panel: &mut [Line],
+    values: usize,
+    store: impl Fn(&[f32], &mut [u32]),
+) {
+    let mut square = [[0; 16]; 16];
     for half in 0..LINES {
         let rows = source.rows.saturating_sub(half * 16).min(16);
-        if rows < 16 {
-            panel.iter_mut().skip(half).step_by(LINES).for_each(|line| *line = Line::ZERO);
-        }
-        for row in 0..rows {
-            let lines = panel.iter_mut().skip(half).step_by(LINES);
-            for (line, x) in lines.zip(source.row(half * 16 + row)) {
-                line.0[row] = x.to_bits();
+        square[rows..].fill([0; 16]);
+        for (block, lines) in panel.chunks_mut(16 * LINES).enumerate() {
+            let columns = block * values..source.width.min((block + 1) * values);
+            for (row, words) in square.iter_mut().enumerate().take(rows) {
+                let x = &source.row(half * 16 + row)[columns.clone()];
+                // A whole block has a length the compiler knows.
+                match x.len() {
+                    32 if values == 32 => store(&x[..32], words),
+                    16 if values == 16 => store(&x[..16], words),
+                    _ => store(x, words),
+                }
             }
+            turn(&square, &mut lines[half..]);
         }
     }
 }
 
-#[inline(always)]
-fn rows_bf16_body<const FUSED: bool>(source: Strided<'_>, panel: &mut [Line]) {
-    for half in 0..LINES {
-        let rows = source.rows.saturating_sub(half * 16).min(16);
-        if rows < 16 {
-            panel.iter_mut().skip(half).step_by(LINES).for_each(|line| *line = Line::ZERO);
-        }
-        for row in 0..rows {
-            let (pairs, last) = source.row(half * 16 + row).as_chunks::<2>();
-            let mut lines = panel.iter_mut().skip(half).step_by(LINES);
-            for (&[low, high], line) in pairs.iter().zip(&mut lines) {
-                line.0[row] = bf16_pair(low, high);
+/// Writes the columns of a square of words to every second line, as many as there are.
+type Turn = fn(&[[u32; 16]; 16], &mut [Line]);
+
+fn turn(level: KernelLevel) -> Turn {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        KernelLevel::Avx512Bf16 | KernelLevel::Avx512 => |square, lines| {
+            // SAFETY: a level is active only when the processor has its instructions.
+            let turned = unsafe { super::avx512::transpose(square) };
+            lines.iter_mut().step_by(LINES).zip(&turned).for_each(|(line, turned)| *line = *turned);
+        },
+        _ => |square, lines| {
+            for (column, line) in lines.iter_mut().step_by(LINES).enumerate() {
+                for (row, word) in line.0.iter_mut().enumerate() {
+                    *word = square[row][column];
+                }
             }
-            if let (&[last], Some(line)) = (last, lines.next()) {
-                line.0[row] = bf16_pair(last, 0.0);
-            }
-        }
+        },
     }
 }
 
 #[inline(always)]
 fn columns_full_body<const FUSED: bool>(source: Strided<'_>, panel: &mut [Line]) {
-    for (row, lines) in panel.chunks_exact_mut(LINES).enumerate().take(source.rows) {
-        let words = lines.iter_mut().flat_map(|line| &mut line.0);
-        if source.width < PANEL {
-            let values = source.row(row).iter().map(|x| x.to_bits()).chain(std::iter::repeat(0));
-            words.zip(values).for_each(|(word, value)| *word = value);
-        } else {
-            let (low, high) = source.row(row).split_at(16);
-            full_body::<FUSED>(low, &mut lines[0].0);
-            full_body::<FUSED>(high, &mut lines[1].0);
+    for (row, lines) in panel.as_chunks_mut::<LINES>().0.iter_mut().enumerate().take(source.rows) {
+        let values = widened(source.row(row));
+        for (half, line) in lines.iter_mut().enumerate() {
+            for column in 0..16 {
+                line.0[column] = values[half * 16 + column].to_bits();
+            }
         }
     }
 }
 
 #[inline(always)]
 fn columns_bf16_body<const FUSED: bool>(source: Strided<'_>, panel: &mut [Line]) {
-    for (step, lines) in panel.chunks_exact_mut(LINES).enumerate().take(source.rows.div_ceil(2)) {
-        let mut pair = [[0.0f32; PANEL]; 2];
-        for (row, values) in (2 * step..source.rows).zip(&mut pair) {
-            values[..source.width].copy_from_slice(source.row(row));
-        }
+    for (step, lines) in panel.as_chunks_mut::<LINES>().0.iter_mut().enumerate() {
+        let row = |row| if row < source.rows { source.row(row) } else { &[] };
+        let (low, high) = (widened(row(2 * step)), widened(row(2 * step + 1)));
         for (half, line) in lines.iter_mut().enumerate() {
             for column in 0..16 {
-                let column_of = half * 16 + column;
-                line.0[column] = bf16_pair(pair[0][column_of], pair[1][column_of]);
+                line.0[column] = bf16_pair(low[half * 16 + column], high[half * 16 + column]);
             }
         }
     }
+}
+
+/// The values of a row, zero up to a panel's width.
+#[inline(always)]
+fn widened(row: &[f32]) -> [f32; PANEL] {
+    if let Ok(whole) = row.try_into() {
+        return whole;
+    }
+    let mut values = [0.0; PANEL];
+    values[..row.len()].copy_from_slice(row);
+    values
 }
