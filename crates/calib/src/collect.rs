@@ -1,6 +1,6 @@
 //! From a recipe to a calibration set.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use lm::{Model, Observer};
 
@@ -17,6 +17,16 @@ pub struct Workspace<'a> {
     pub cache: Option<&'a Path>,
     /// Bytes of memory that generation and scoring may take.
     pub memory: Option<u64>,
+}
+
+impl Workspace<'_> {
+    /// The digest of the model's checkpoint.
+    pub(crate) fn digest(&self, observer: &dyn Observer) -> Result<Cow<'_, str>> {
+        match self.model_digest {
+            Some(digest) => Ok(Cow::Borrowed(digest)),
+            None => Ok(Cow::Owned(self.model.checkpoint().digest(observer)?)),
+        }
+    }
 }
 
 /// Makes the calibration set that `recipe` asks for.

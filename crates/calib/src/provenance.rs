@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Packing, Recipe};
+use crate::{Packing, Recipe, filters::Dropped};
 
 /// Everything needed to say where a set's tokens come from and to make it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Provenance {
     pub tokenizer: String,
     /// Rows of the model's embedding: every token id is below it.
     pub vocabulary: usize,
-    /// SHA-256 of the documents that were read, where text was read.
+    /// SHA-256 of the text that was read: the documents, or what prefixes were taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_digest: Option<String>,
     /// Digest of the model that wrote the text, where one did.
@@ -38,6 +38,9 @@ pub struct Provenance {
     pub documents: usize,
     /// How many of them were left out, by reason.
     pub dropped: BTreeMap<String, usize>,
+    /// Which texts those were, and why, where a model wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_texts: Vec<Dropped>,
     /// What a reader should know of the draw.
     pub notes: Vec<String>,
     /// Where each sequence comes from, in the order of the sequences.
@@ -62,4 +65,24 @@ pub enum Origin {
         /// Position of its first token in the document.
         offset: usize,
     },
+    /// A window of texts that the model wrote.
+    Generated {
+        /// The parts it is joined from, the separator between them.
+        pieces: Vec<Piece>,
+    },
+}
+
+/// A part of a text that the model wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Piece {
+    /// The text's number, which is also its stream of random numbers.
+    pub text: u64,
+    /// Position of the part's first token in the text, special tokens not counted.
+    pub offset: usize,
+    /// Tokens of the part.
+    pub tokens: usize,
+    /// Tokens at the beginning of the text that were given, not written.
+    pub prefix: usize,
+    /// Perplexity of the whole text under the model that wrote it.
+    pub perplexity: f64,
 }

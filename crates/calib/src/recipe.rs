@@ -4,7 +4,7 @@ use data::Split;
 use lm::Spec;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Packing, Result};
+use crate::{Error, Packing, Result, SynthesisSettings};
 
 /// Windows drawn unless told otherwise.
 const SAMPLES: usize = 128;
@@ -28,10 +28,14 @@ pub struct Recipe {
     pub seed: u64,
     /// How windows are cut; by documents for JSONL files and folders, from one stream otherwise.
     pub packing: Option<Packing>,
-    /// The field of a JSONL record that holds the text; found by its name when absent.
+    /// The field of a JSONL record that holds the text; found by its name when absent. With the
+    /// source `self` it speaks of the prefix file.
     pub field: Option<String>,
-    /// How a text file is cut into documents; the whole file is one when absent.
+    /// How a text file is cut into documents; the whole file is one when absent. With the source
+    /// `self` it speaks of the prefix file.
     pub split: Option<Split>,
+    /// How the model writes, where the source is `self`.
+    pub synthesis: SynthesisSettings,
 }
 
 impl Default for Recipe {
@@ -44,6 +48,7 @@ impl Default for Recipe {
             packing: None,
             field: None,
             split: None,
+            synthesis: SynthesisSettings::default(),
         }
     }
 }
@@ -93,6 +98,11 @@ impl Recipe {
                 format!("the source {:?} ({source}) has no use for it; leave it out", self.source),
             )),
         }
+    }
+
+    /// Refuses settings of self-generation for a source that is another.
+    pub(crate) fn refuse_synthesis(&self, source: &str) -> Result<()> {
+        self.refuse("synthesis", self.synthesis != SynthesisSettings::default(), source)
     }
 
     /// How files are read.

@@ -86,6 +86,7 @@ fn provenance(model: &Model, sequences: usize) -> Provenance {
         precision: None,
         documents: 1,
         dropped: BTreeMap::new(),
+        dropped_texts: Vec::new(),
         notes: Vec::new(),
         origins: vec![Origin::Stream { offset: 0 }; sequences],
     }

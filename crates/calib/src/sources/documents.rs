@@ -16,6 +16,7 @@ pub(super) fn collect(
     workspace: &Workspace<'_>,
     observer: &dyn Observer,
 ) -> Result<CalibrationSet> {
+    recipe.refuse_synthesis(source)?;
     let windows = recipe.windows(workspace.model.spec())?;
     let documents = read(recipe, observer)?;
     let (count, text_digest) = (documents.len(), digest(&documents));
@@ -46,6 +47,7 @@ pub(super) fn collect(
         precision: None,
         documents: count,
         dropped: BTreeMap::new(),
+        dropped_texts: Vec::new(),
         notes,
         origins,
     };

@@ -5,6 +5,7 @@
 
 mod documents;
 mod jsonl;
+mod own;
 mod saved;
 mod text;
 
@@ -39,7 +40,7 @@ pub trait Source: Sync {
 }
 
 /// Every source, in the order they are listed to users; the first that accepts a name is taken.
-pub const SOURCES: &[&dyn Source] = &[&saved::Saved, &jsonl::JsonLines, &text::Text];
+pub const SOURCES: &[&dyn Source] = &[&own::Own, &saved::Saved, &jsonl::JsonLines, &text::Text];
 
 /// The source that a recipe's `source` means.
 ///

@@ -53,6 +53,7 @@ Reference
         recipe.refuse("packing", recipe.packing.is_some(), "a saved set")?;
         recipe.refuse("field", recipe.field.is_some(), "a saved set")?;
         recipe.refuse("split", recipe.split.is_some(), "a saved set")?;
+        recipe.refuse_synthesis("a saved set")?;
         let mut set = CalibrationSet::load(recipe.source.as_ref())?;
         set.check_tokenizer(&workspace.model.checkpoint().tokenizer)?;
         if let Some(samples) = recipe.samples {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use calib::{Packing, Recipe};
+use calib::{Packing, Recipe, SynthesisSettings};
 use clap::Args;
 use data::Split;
 
@@ -81,6 +81,24 @@ impl CalibrationOptions {
             packing: self.packing,
             field: self.field.clone(),
             split: self.split,
+            synthesis: self.synthesis.settings()?,
+        })
+    }
+}
+
+impl SynthesisOptions {
+    /// The library's settings.
+    ///
+    /// # Errors
+    /// When a sampling parameter is outside its range.
+    fn settings(&self) -> anyhow::Result<SynthesisSettings> {
+        let default = SynthesisSettings::default();
+        Ok(SynthesisSettings {
+            prefix_file: self.prefixes.clone(),
+            prefix_tokens: self.prefix_tokens,
+            sampling: self.sampling.sampling()?,
+            drop_share: self.drop_share.unwrap_or(default.drop_share),
+            ..default
         })
     }
 }

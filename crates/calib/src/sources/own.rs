@@ -1,0 +1,164 @@
+//! The model writes its own calibration data.
+
+use lm::Observer;
+
+use super::Source;
+use crate::packing::Packing;
+use crate::recipe::Windows;
+use crate::synthesis::{
+    self, Cache, Journal, Key, ModelAuthor, Session, Synthesis, Written, counts, prefixes,
+};
+use crate::{CalibrationSet, Error, Provenance, Recipe, Result, Workspace};
+
+/// Text the model writes itself.
+pub(super) struct Own;
+
+impl Source for Own {
+    fn name(&self) -> &'static str {
+        "self"
+    }
+
+    fn summary(&self) -> &'static str {
+        "text the model writes itself, filtered by its own perplexity"
+    }
+
+    fn explanation(&self) -> &'static str {
+        "\
+What it does
+  Has the model write texts, drops those that are empty, that loop, and the share it finds least
+  probable itself, and cuts the rest into windows. Texts that fill a window are windows by themselves;
+  shorter ones are joined with the end-of-text token between.
+
+When to use it
+  When you do not have the model's training data; its own text is closer to that than most other text.
+  It is the default.
+
+Parameters
+  samples, length, seed: how many windows, of how many tokens, with which seed.
+  synthesis: the strategy and its parameters; see `continuation`.
+
+Cost
+  Writing about samples × length / (1 − drop_share) tokens, said before it begins. Texts are kept as
+  they are finished and a finished set is kept for good, so nothing is written twice.
+
+Reference
+  Ji et al., Beware of Calibration Data for Pruning Large Language Models, ICLR 2025."
+    }
+
+    fn accepts(&self, source: &str) -> bool {
+        source == "self"
+    }
+
+    fn collect(
+        &self,
+        recipe: &Recipe,
+        workspace: &Workspace<'_>,
+        observer: &dyn Observer,
+    ) -> Result<CalibrationSet> {
+        let windows = recipe.windows(workspace.model.spec())?;
+        let synthesis = check(recipe, windows)?;
+        let tokenizer = &workspace.model.checkpoint().tokenizer;
+        let prefixes = prefixes(recipe, tokenizer)?;
+        let digest = workspace.digest(observer)?;
+        let prefix_digest = prefixes.as_ref().map(|prefixes| prefixes.digest.as_str());
+        let model = (workspace.model, digest.as_ref());
+        let key = Key::new(model, &recipe.synthesis, prefix_digest, windows);
+        let cache = workspace.cache.map(|root| Cache::new(root, &key, recipe, windows));
+        if let Some(set) = finished(cache.as_ref(), recipe, observer)? {
+            return Ok(set);
+        }
+        let author = ModelAuthor {
+            synthesis,
+            model: workspace.model,
+            settings: &recipe.synthesis,
+            prefixes: prefixes.as_ref().map(|prefixes| &prefixes.tokens[..]),
+            length: windows.length,
+            seed: windows.seed,
+            memory: workspace.memory,
+        };
+        let session =
+            Session { author: &author, tokenizer, settings: &recipe.synthesis, windows, observer };
+        let vocabulary = workspace.model.spec().vocabulary;
+        let mut journal = match &cache {
+            Some(cache) => cache.journal(vocabulary)?,
+            None => Journal::in_memory(),
+        };
+        let provenance = provenance(recipe, workspace, digest.as_ref(), prefix_digest);
+        let set = describe(session.run(&mut journal)?, provenance)?;
+        if let Some(cache) = &cache {
+            cache.keep(&set, tokenizer)?;
+        }
+        Ok(set)
+    }
+}
+
+/// Refuses settings that do not fit; the strategy.
+fn check(recipe: &Recipe, windows: Windows) -> Result<&'static dyn Synthesis> {
+    if recipe.packing == Some(Packing::Document) {
+        let problem =
+            "the model's own texts are packed as `stream`: those that end early are joined";
+        return Err(Error::setting("packing", problem));
+    }
+    recipe.synthesis.validate(windows.length)?;
+    synthesis::find(&recipe.synthesis.strategy)
+}
+
+/// The set an earlier run finished.
+fn finished(
+    cache: Option<&Cache>,
+    recipe: &Recipe,
+    observer: &dyn Observer,
+) -> Result<Option<CalibrationSet>> {
+    let Some(cache) = cache else { return Ok(None) };
+    let Some(mut set) = cache.set()? else { return Ok(None) };
+    let folder = cache.folder().display();
+    observer.note(&format!("the calibration data of an earlier run is used again: {folder}"));
+    // The same prefixes may lie in another place now.
+    set.provenance.recipe = recipe.clone();
+    Ok(Some(set))
+}
+
+/// What is known of a set before it is written.
+fn provenance(
+    recipe: &Recipe,
+    workspace: &Workspace<'_>,
+    model_digest: &str,
+    prefix_digest: Option<&str>,
+) -> Provenance {
+    let tokenizer = &workspace.model.checkpoint().tokenizer;
+    let separator = match tokenizer.eos.first() {
+        Some(token) => format!("the end-of-text token {token}"),
+        None => "nothing: the model has no end-of-text token".into(),
+    };
+    Provenance {
+        version: env!("CARGO_PKG_VERSION").into(),
+        source: "self".into(),
+        recipe: recipe.clone(),
+        packing: Packing::Stream,
+        separator,
+        special_tokens: "the separator; the token a text begins with is left out".into(),
+        tokenizer: tokenizer.digest().into(),
+        vocabulary: workspace.model.spec().vocabulary,
+        text_digest: prefix_digest.map(Into::into),
+        model: Some(model_digest.into()),
+        precision: Some(format!("{:?}", workspace.model.precision())),
+        documents: 0,
+        dropped: Default::default(),
+        dropped_texts: Vec::new(),
+        notes: Vec::new(),
+        origins: Vec::new(),
+    }
+}
+
+fn describe(written: Written, provenance: Provenance) -> Result<CalibrationSet> {
+    let Written { sequences, origins, texts, dropped } = written;
+    let dropped_counts = counts(&dropped);
+    let provenance = Provenance {
+        documents: texts,
+        dropped: dropped_counts,
+        dropped_texts: dropped,
+        origins,
+        ..provenance
+    };
+    CalibrationSet::new(sequences, provenance)
+}

@@ -1,0 +1,113 @@
+//! Where finished texts and sets are kept between runs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use lm::Tokenizer;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Journal, Repetition, SynthesisSettings};
+use crate::{CalibrationSet, Error, Recipe, Result, recipe::Windows};
+
+/// Raised when equal recipes no longer give equal texts.
+const FORMAT: u32 = 1;
+
+/// Everything that a text depends on, its number aside.
+#[derive(Serialize)]
+pub(crate) struct Key<'a> {
+    format: u32,
+    version: &'static str,
+    model: &'a str,
+    precision: String,
+    tokenizer: &'a str,
+    strategy: &'a str,
+    prefixes: Option<&'a str>,
+    prefix_tokens: usize,
+    sampling: &'a lm::generation::Sampling,
+    length: usize,
+    seed: u64,
+}
+
+/// What a set depends on beside its texts.
+#[derive(Serialize)]
+struct Selection {
+    samples: usize,
+    drop_share: f64,
+    repetition: Repetition,
+}
+
+impl<'a> Key<'a> {
+    pub(crate) fn new(
+        model: (&'a lm::Model, &'a str),
+        settings: &'a SynthesisSettings,
+        prefixes: Option<&'a str>,
+        windows: Windows,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION"),
+            model: model.1,
+            precision: format!("{:?}", model.0.precision()),
+            tokenizer: model.0.checkpoint().tokenizer.digest(),
+            strategy: &settings.strategy,
+            prefixes,
+            prefix_tokens: settings.prefix(),
+            sampling: &settings.sampling,
+            length: windows.length,
+            seed: windows.seed,
+        }
+    }
+}
+
+/// The folder of one kind of texts: `texts.jsonl` and the sets made from them.
+pub(crate) struct Cache {
+    folder: PathBuf,
+    /// The key, readable.
+    identity: String,
+    set: PathBuf,
+}
+
+impl Cache {
+    /// The place under `root` for texts of `key` and the set that `recipe` selects from them.
+    pub(crate) fn new(root: &Path, key: &Key<'_>, recipe: &Recipe, windows: Windows) -> Self {
+        let identity = serde_json::to_string(key).expect("a key has no unserialisable values");
+        let SynthesisSettings { drop_share, repetition, .. } = recipe.synthesis;
+        let selection = Selection { samples: windows.samples, drop_share, repetition };
+        let selection =
+            serde_json::to_string(&selection).expect("a selection has no unserialisable values");
+        let folder = root.join("calibration").join(short_digest(&identity));
+        let set = folder.join(format!("set-{}.safetensors", short_digest(&selection)));
+        Self { folder, identity, set }
+    }
+
+    /// The finished set, where there is one.
+    pub(crate) fn set(&self) -> Result<Option<CalibrationSet>> {
+        self.set.exists().then(|| CalibrationSet::load(&self.set)).transpose()
+    }
+
+    /// The journal of texts, locked.
+    pub(crate) fn journal(&self, vocabulary: usize) -> Result<Journal> {
+        fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
+        Journal::open(&self.folder.join("texts.jsonl"), &self.identity, vocabulary)
+    }
+
+    /// Keeps the finished set.
+    pub(crate) fn keep(&self, set: &CalibrationSet, tokenizer: &Tokenizer) -> Result<()> {
+        set.save(&self.set, tokenizer)
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// The first 32 hexadecimal digits of SHA-256.
+fn short_digest(text: &str) -> String {
+    let mut digest = format!("{:x}", Sha256::digest(text));
+    digest.truncate(32);
+    digest
+}

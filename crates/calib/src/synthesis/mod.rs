@@ -1,0 +1,123 @@
+//! Calibration text that a model writes itself: one strategy per file.
+//!
+//! To add a strategy, write its file and add its line to [`SYNTHESES`]. What a strategy writes is
+//! saved text by text, scored, filtered and cut into windows here, whatever the strategy.
+
+mod author;
+mod cache;
+mod continuation;
+mod journal;
+mod prefixes;
+mod session;
+mod settings;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+use lm::{Model, Observer};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+pub use settings::{Repetition, SynthesisSettings};
+
+pub(crate) use author::{Author, ModelAuthor};
+pub(crate) use cache::{Cache, Key};
+pub(crate) use journal::Journal;
+pub(crate) use prefixes::prefixes;
+pub(crate) use session::{Session, Written, counts};
+
+/// A text that a model wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// Its number, which is also the number of the stream of random numbers it was drawn with.
+    pub stream: u64,
+    /// Special tokens it began with; they are context alone and no part of a window.
+    pub lead: usize,
+    /// Tokens after those that were given, not written.
+    pub prefix: usize,
+    /// Whether it ended by itself; its last token is then the end-of-text token.
+    pub ended: bool,
+    /// All of its tokens.
+    pub tokens: Vec<u32>,
+}
+
+impl Text {
+    /// The text without special tokens around it: what may become part of a window.
+    pub fn body(&self) -> &[u32] {
+        &self.tokens[self.lead..self.tokens.len() - usize::from(self.ended)]
+    }
+
+    /// Tokens of the body that the model wrote.
+    pub fn written(&self) -> usize {
+        self.body().len() - self.prefix
+    }
+
+    /// Whether its parts fit into it and its tokens into a vocabulary.
+    pub(crate) fn is_sound(&self, vocabulary: usize) -> bool {
+        let parts = [self.lead, self.prefix, usize::from(self.ended)];
+        let needed = parts.iter().try_fold(0usize, |sum, part| sum.checked_add(*part));
+        needed.is_some_and(|needed| needed <= self.tokens.len())
+            && self.tokens.iter().all(|token| (*token as usize) < vocabulary)
+    }
+}
+
+/// What is to be written.
+pub struct Request<'a> {
+    /// The model that writes.
+    pub model: &'a Model,
+    /// How.
+    pub settings: &'a SynthesisSettings,
+    /// Tokens of the text that prefixes are taken from, where there is one.
+    pub prefixes: Option<&'a [u32]>,
+    /// The numbers of the texts.
+    pub streams: &'a [u64],
+    /// Tokens of a text at most, its prefix counted and special tokens not.
+    pub length: usize,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Bytes of memory that may be taken.
+    pub memory: Option<u64>,
+}
+
+/// A way to have a model write text.
+pub trait Synthesis: Sync {
+    /// The name users give.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// What it does, when to use it, its parameters, cost and reference.
+    fn explanation(&self) -> &'static str;
+
+    /// Writes the texts that are asked for and hands each over when it is finished, in any order. A
+    /// text depends on the model, the settings, the length, the seed and its number alone.
+    ///
+    /// # Errors
+    /// When the settings do not fit the model, it does not fit the memory, `sink` fails or the
+    /// observer cancels.
+    fn write(
+        &self,
+        request: &Request<'_>,
+        sink: &mut dyn FnMut(Text) -> Result<()>,
+        observer: &dyn Observer,
+    ) -> Result<()>;
+}
+
+/// Every strategy, in the order they are listed to users.
+pub const SYNTHESES: &[&dyn Synthesis] = &[&continuation::Continuation];
+
+/// The strategy called `name`.
+///
+/// # Errors
+/// [`Error::Unknown`] with the names that exist.
+pub fn find(name: &str) -> Result<&'static dyn Synthesis> {
+    let find = SYNTHESES.iter().copied().find(|synthesis| synthesis.name() == name);
+    find.ok_or_else(|| Error::Unknown {
+        kind: "synthesis",
+        name: name.into(),
+        known: SYNTHESES.iter().map(|entry| entry.name()).collect::<Vec<_>>().join(", "),
+    })
+}

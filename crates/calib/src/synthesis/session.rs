@@ -1,0 +1,168 @@
+//! Rounds of writing, scoring and filtering until there is enough text.
+
+use std::collections::BTreeMap;
+
+use lm::{Observer, Tokenizer};
+
+use super::windows::{self, cut};
+use super::{Author, Journal, SynthesisSettings};
+use crate::filters::{Candidate, Dropped, judge};
+use crate::recipe::Windows;
+use crate::{Error, Origin, Result};
+
+/// Rounds at most; each writes as much as the texts so far say is missing.
+const ROUNDS: usize = 12;
+
+/// Texts at most, as a multiple of what would do if every text filled a window.
+const MOST: usize = 64;
+
+/// Everything a model's own texts are made with.
+pub(crate) struct Session<'a> {
+    pub(crate) author: &'a dyn Author,
+    pub(crate) tokenizer: &'a Tokenizer,
+    pub(crate) settings: &'a SynthesisSettings,
+    pub(crate) windows: Windows,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+/// Windows of texts that a model wrote.
+pub(crate) struct Written {
+    /// Token ids, all of one length.
+    pub(crate) sequences: Vec<Vec<u32>>,
+    /// The texts each is made of.
+    pub(crate) origins: Vec<Origin>,
+    /// Texts that were written.
+    pub(crate) texts: usize,
+    /// The texts that were left out, and why.
+    pub(crate) dropped: Vec<Dropped>,
+}
+
+impl Session<'_> {
+    /// Writes texts until those that are kept fill the windows. How many are written depends on the
+    /// texts alone, so a run that was interrupted ends with the same windows.
+    ///
+    /// # Errors
+    /// When the author fails, the journal cannot be written, the observer cancels, or the texts are
+    /// too short to fill the windows with a sensible number of them.
+    pub(crate) fn run(&self, journal: &mut Journal) -> Result<Written> {
+        let first = self.first_round();
+        self.announce(journal, first);
+        let (mut texts, mut round) = (first, 1);
+        loop {
+            self.observer.check()?;
+            self.write(journal, texts)?;
+            self.score(journal, texts)?;
+            let (windows, dropped) = self.cut(journal, texts);
+            if windows.sequences.len() >= self.windows.samples {
+                return Ok(self.written(windows, texts, dropped));
+            }
+            let usable = windows.sequences.len() * self.windows.length + windows.rest;
+            let more = self.next_round(texts, usable);
+            if round == ROUNDS || more > MOST * first {
+                return Err(self.not_enough(texts, usable, &dropped));
+            }
+            (texts, round) = (more, round + 1);
+        }
+    }
+
+    /// Texts that do if each fills a window and the least probable share is dropped.
+    fn first_round(&self) -> usize {
+        (self.windows.samples as f64 / (1.0 - self.settings.drop_share)).ceil() as usize
+    }
+
+    /// Texts that do if the others are like those so far.
+    fn next_round(&self, texts: usize, usable: usize) -> usize {
+        let needed = self.windows.samples * self.windows.length;
+        let growth = 1.05 * needed as f64 / usable.max(1) as f64;
+        ((texts as f64 * growth.clamp(1.0, 8.0)).ceil() as usize).max(texts + 1)
+    }
+
+    fn announce(&self, journal: &Journal, texts: usize) {
+        let missing = (0..texts as u64).filter(|stream| journal.text(*stream).is_none()).count();
+        if journal.len() > 0 {
+            let kept = journal.len();
+            self.observer.note(&format!("{kept} texts of an earlier run are used again"));
+        }
+        if missing > 0 {
+            let cost = self.author.cost(missing);
+            self.observer.note(&format!("the model writes its own calibration data: {cost}"));
+        }
+    }
+
+    /// Writes those of the first `texts` texts that are missing.
+    fn write(&self, journal: &mut Journal, texts: usize) -> Result<()> {
+        let missing = |stream: &u64| journal.text(*stream).is_none();
+        let streams: Vec<u64> = (0..texts as u64).filter(missing).collect();
+        if streams.is_empty() {
+            return Ok(());
+        }
+        let mut keep = |text: super::Text| {
+            let readable = self.tokenizer.decode(&text.tokens, true)?;
+            journal.add_text(text, readable)
+        };
+        let written = self.author.write(&streams, &mut keep, self.observer);
+        journal.sync()?;
+        written
+    }
+
+    /// Scores those of the first `texts` texts that have no score.
+    fn score(&self, journal: &mut Journal, texts: usize) -> Result<()> {
+        let missing = |stream: &u64| journal.score(*stream).is_none();
+        let streams: Vec<u64> = (0..texts as u64).filter(missing).collect();
+        if streams.is_empty() {
+            return Ok(());
+        }
+        let tokens = streams.iter().filter_map(|stream| journal.text(*stream));
+        let tokens: Vec<&[u32]> = tokens.map(|text| &text.tokens[..]).collect();
+        if tokens.len() != streams.len() {
+            let problem = format!("{} of {} texts were written", tokens.len(), streams.len());
+            return Err(Error::Synthesis { problem });
+        }
+        let scores = self.author.score(&tokens, self.observer)?;
+        for (stream, score) in streams.into_iter().zip(scores) {
+            journal.add_score(stream, score)?;
+        }
+        journal.sync()
+    }
+
+    /// Filters the first `texts` texts and cuts what is kept.
+    fn cut(&self, journal: &Journal, texts: usize) -> (windows::Windows, Vec<Dropped>) {
+        let candidate = |stream| {
+            let (text, score) = (journal.text(stream)?, journal.score(stream)?);
+            Some(Candidate { text, score })
+        };
+        let all: Vec<_> = (0..texts as u64).filter_map(candidate).collect();
+        let (kept, dropped) = judge(&all, self.settings);
+        let end = self.tokenizer.eos.first().copied();
+        (cut(&kept, self.windows.length, end), dropped)
+    }
+
+    fn written(&self, windows: windows::Windows, texts: usize, dropped: Vec<Dropped>) -> Written {
+        let windows::Windows { mut sequences, mut origins, .. } = windows;
+        sequences.truncate(self.windows.samples);
+        origins.truncate(self.windows.samples);
+        Written { sequences, origins, texts, dropped }
+    }
+
+    fn not_enough(&self, texts: usize, usable: usize, dropped: &[Dropped]) -> Error {
+        let needed = self.windows.samples * self.windows.length;
+        let reasons = counts(dropped).into_iter().map(|(name, count)| format!("{count} {name}"));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
+        Error::Synthesis {
+            problem: format!(
+                "{texts} texts gave {usable} usable tokens, {needed} are needed (dropped: \
+                 {reasons}); give prefixes of real text (prefix_file), a higher temperature, or a \
+                 text file as the source"
+            ),
+        }
+    }
+}
+
+/// How many texts each filter dropped.
+pub(crate) fn counts(dropped: &[Dropped]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for one in dropped {
+        *counts.entry(one.filter.clone()).or_insert(0) += 1;
+    }
+    counts
+}
