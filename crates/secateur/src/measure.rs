@@ -87,8 +87,7 @@ impl Texts {
     ) -> anyhow::Result<Vec<Measured>> {
         let measure = |(file, text): &(PathBuf, String)| {
             let found = eval::perplexity(model, text, self.window, &self.scoring, observer);
-            let perplexity =
-                found.with_context(|| format!("perplexity on {}", file.display()))?;
+            let perplexity = found.with_context(|| format!("perplexity on {}", file.display()))?;
             Ok(Measured { file: file.clone(), perplexity })
         };
         self.texts.iter().map(measure).collect()

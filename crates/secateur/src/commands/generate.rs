@@ -65,7 +65,11 @@ fn begin(options: &GenerateOptions, tokenizer: &Tokenizer) -> lm::Result<Vec<u32
     }
 }
 
-fn report(options: &GenerateOptions, tokenizer: &Tokenizer, text: &Generated) -> anyhow::Result<()> {
+fn report(
+    options: &GenerateOptions,
+    tokenizer: &Tokenizer,
+    text: &Generated,
+) -> anyhow::Result<()> {
     let finish = match text.finish {
         Finish::Stop => "stop",
         Finish::Length => "length",

@@ -10,7 +10,7 @@ mod suggestion;
 use clap::{Arg, ArgAction};
 
 pub(crate) use read::words;
-pub(crate) use resolved::Resolved;
+pub(crate) use resolved::{Resolved, quoted};
 pub(crate) use suggestion::nearest;
 
 /// Options that say what to do with a recipe, and so are never part of one.

@@ -40,8 +40,9 @@ fn words_of(
     let mut positional = Vec::new();
     for (name, value) in values {
         let option = find(command, name)?;
-        let given = given(option, value)
-            .map_err(|problem| BadInput::new(format!("[{}] {name}: {problem}", command.get_name())))?;
+        let given = given(option, value).map_err(|problem| {
+            BadInput::new(format!("[{}] {name}: {problem}", command.get_name()))
+        })?;
         if option.is_positional() { &mut positional } else { &mut words }.extend(given);
     }
     words.extend_from_slice(overrides);

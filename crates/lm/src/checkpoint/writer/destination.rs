@@ -96,10 +96,10 @@ impl Destination {
         Ok(())
     }
 
-    /// Removes an unfinished output where that is allowed, or nothing is lost with it.
-    pub(super) fn clear(&self) -> Result<()> {
+    /// Checks that no unfinished output is there, or only one that may be removed.
+    pub(super) fn check_clear(&self) -> Result<()> {
         let partial = self.partial();
-        if !partial.exists() || fs::remove_dir(&partial).is_ok() {
+        if is_empty(&partial) {
             return Ok(());
         }
         if !Record::marks(&partial) {
@@ -111,6 +111,16 @@ impl Destination {
                            --force";
             return Err(Error::malformed(partial, problem));
         }
+        Ok(())
+    }
+
+    /// Removes an unfinished output where that is allowed, or nothing is lost with it.
+    pub(super) fn clear(&self) -> Result<()> {
+        let partial = self.partial();
+        if !partial.exists() || fs::remove_dir(&partial).is_ok() {
+            return Ok(());
+        }
+        self.check_clear()?;
         let _lock = Record::open(&partial)?;
         remove(&partial)
     }
@@ -148,6 +158,11 @@ impl Destination {
         }
         sync_folder(&self.path)
     }
+}
+
+/// Whether there is no folder, or one with nothing in it.
+fn is_empty(folder: &Path) -> bool {
+    !folder.exists() || fs::read_dir(folder).is_ok_and(|mut held| held.next().is_none())
 }
 
 /// Removes a folder and what is in it, where it is there.

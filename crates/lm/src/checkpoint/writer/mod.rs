@@ -58,8 +58,7 @@ impl CheckpointWriter {
         destination.check_free()?;
         destination.clear()?;
         let plan = Plan::new(source)?;
-        let weights: u64 = plan.files.iter().map(Layout::size).sum();
-        destination.check_space(weights + plan::companion_bytes(source)?)?;
+        destination.check_space(size(&plan, source)?)?;
         let folder = destination.partial();
         fs::create_dir(&folder).map_err(Error::io(&folder))?;
         let record = Record::create(&folder)?;
@@ -67,6 +66,24 @@ impl CheckpointWriter {
         let files = plan.files.iter().map(file).collect::<Result<_>>()?;
         durable::sync_folder(&folder)?;
         Self::new(destination, source, plan, files, record)
+    }
+
+    /// Makes sure that an output could be begun in `destination`, and writes nothing. What the
+    /// output will take on disk, in bytes.
+    ///
+    /// # Errors
+    /// As [`CheckpointWriter::create`].
+    pub fn check(destination: &Path, source: &Checkpoint, force: bool) -> Result<u64> {
+        let size = size(&Plan::new(source)?, source)?;
+        if !durable::parent(destination).exists() {
+            return Ok(size); // it will be made, and nothing can be in the way
+        }
+        let destination = Destination::new(destination, force)?;
+        destination.check_apart(&source.path)?;
+        destination.check_free()?;
+        destination.check_clear()?;
+        destination.check_space(size)?;
+        Ok(size)
     }
 
     /// Goes on with the unfinished output of `destination`, which was begun from the same `source`.
@@ -262,6 +279,12 @@ impl CheckpointWriter {
 /// A lock whose holder cannot leave what it guards half-done.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes of the files of `plan` and of what travels with them.
+fn size(plan: &Plan, source: &Checkpoint) -> Result<u64> {
+    let weights: u64 = plan.files.iter().map(Layout::size).sum();
+    Ok(weights + plan::companion_bytes(source)?)
 }
 
 /// A weight file of its full size, with its header.

@@ -1,0 +1,53 @@
+//! `secateur prune`: a model in, a pruned model and its report out.
+
+mod closing;
+mod finished;
+mod plan;
+mod work;
+
+use lm::Observer;
+
+use crate::options::PruneOptions;
+use crate::recipe::Resolved;
+use crate::report::Report;
+use crate::{failure, output, terminal};
+use plan::Plan;
+
+/// What came of the command.
+enum Outcome {
+    Planned(Plan),
+    Pruned(Report),
+}
+
+/// Plans, or prunes and reports.
+pub(crate) fn run(options: &PruneOptions, resolved: &Resolved) -> anyhow::Result<()> {
+    let observer = terminal::observer(options.running.quiet);
+    let outcome = carry_out(options, resolved, &*observer);
+    drop(observer);
+    match outcome {
+        Ok(Outcome::Planned(plan)) if options.running.json => output::json(&plan),
+        Ok(Outcome::Planned(plan)) => output::text(&plan.render()),
+        Ok(Outcome::Pruned(report)) if options.running.json => output::json(&report),
+        Ok(Outcome::Pruned(report)) => output::text(&closing::render(&report)),
+        Err(error) => {
+            if failure::is_cancelled(&error) {
+                eprintln!("stopped; to go on:\n  {}\n", resolved.command_line_with("--resume"));
+            }
+            Err(error)
+        }
+    }
+}
+
+fn carry_out(
+    options: &PruneOptions,
+    resolved: &Resolved,
+    observer: &dyn Observer,
+) -> anyhow::Result<Outcome> {
+    let prepared = plan::prepare(options, observer)?;
+    if options.dry_run {
+        return Ok(Outcome::Planned(prepared.plan));
+    }
+    let report = work::prune(options, resolved, &prepared, observer)?;
+    report.save(&options.output)?;
+    Ok(Outcome::Pruned(report))
+}

@@ -1,0 +1,131 @@
+//! What a run will do, checked before anything is written.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use lm::{Model, Observer, checkpoint::CheckpointWriter};
+use prune::{Needs, Recipe};
+use serde::Serialize;
+
+use super::finished;
+use crate::measure::Texts;
+use crate::options::PruneOptions;
+use crate::setup;
+use crate::terminal::{format, table::definitions};
+
+/// A run that can begin.
+pub(super) struct Prepared {
+    pub(super) model: Model,
+    pub(super) recipe: Recipe,
+    pub(super) calibration: Option<calib::Recipe>,
+    pub(super) texts: Texts,
+    pub(super) plan: Plan,
+}
+
+/// What a run will do.
+#[derive(Serialize)]
+pub(super) struct Plan {
+    model: PathBuf,
+    parameters: u64,
+    dtype: &'static str,
+    recipe: Recipe,
+    /// Linears that will be pruned, of how many.
+    pruned_linears: usize,
+    linears: usize,
+    /// Weights of the linears that will be pruned.
+    pruned_weights: u64,
+    calibration: Option<calib::Recipe>,
+    perplexity: Vec<PathBuf>,
+    window: usize,
+    output: PathBuf,
+    /// What the output takes on disk; nothing where an unfinished one is gone on with.
+    output_bytes: Option<u64>,
+}
+
+/// Opens the model and makes sure that what the options ask for can be done.
+pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow::Result<Prepared> {
+    let model = setup::model(&options.model, observer)?;
+    let recipe = options.pruning.recipe();
+    let targets = prune::Plan::new(&model, &recipe)?;
+    let calibration = match targets.needs {
+        Needs::Nothing => None,
+        Needs::SquaredNorms => Some(options.calibration.recipe()?),
+    };
+    if let Some(recipe) = &calibration {
+        check_source(recipe)?;
+    }
+    let texts = Texts::read(&options.evaluation, &options.running, &model)?;
+    let output_bytes = match finished::goes_on(options) {
+        true => None,
+        false => Some(CheckpointWriter::check(&options.output, model.checkpoint(), options.force)?),
+    };
+    let plan = Plan {
+        model: model.checkpoint().path.clone(),
+        parameters: model.spec().parameters(),
+        dtype: setup::precision_name(model.precision()),
+        recipe: recipe.clone(),
+        pruned_linears: targets.pruned_linears(),
+        linears: linears(&model).count(),
+        pruned_weights: pruned_weights(&model, &targets),
+        calibration: calibration.clone(),
+        perplexity: texts.files().map(Into::into).collect(),
+        window: texts.window(),
+        output: options.output.clone(),
+        output_bytes,
+    };
+    Ok(Prepared { model, recipe, calibration, texts, plan })
+}
+
+/// Refuses calibration data that is not there before an hour is spent on something else.
+fn check_source(recipe: &calib::Recipe) -> anyhow::Result<()> {
+    let source = calib::sources::of(&recipe.source).context("calibration data")?;
+    if source.name() != crate::options::MODEL_ITSELF {
+        let path = std::path::Path::new(&recipe.source);
+        path.metadata().map_err(calib::Error::io(path)).context("calibration data")?;
+    }
+    Ok(())
+}
+
+fn linears(model: &Model) -> impl Iterator<Item = &lm::LinearSpec> {
+    model.spec().blocks.iter().flat_map(lm::BlockSpec::linears)
+}
+
+fn pruned_weights(model: &Model, targets: &prune::Plan) -> u64 {
+    let targets = targets.blocks.iter().flatten().flatten();
+    let pruned = linears(model).zip(targets).filter(|(_, target)| target.is_some());
+    pruned.map(|(linear, _)| (linear.outputs * linear.inputs) as u64).sum()
+}
+
+impl Plan {
+    pub(super) fn render(&self) -> String {
+        let recipe = &self.recipe;
+        let pruned = format!(
+            "{} of {} linears, {} of {} weights",
+            self.pruned_linears,
+            self.linears,
+            format::count(self.pruned_weights),
+            format::count(self.parameters)
+        );
+        let how = format!(
+            "{} to {}, {} allocation, {} propagation",
+            recipe.method, recipe.sparsity, recipe.allocation, recipe.propagation
+        );
+        let calibration = self.calibration.as_ref();
+        let calibration = calibration.map_or("none needed", |recipe| recipe.source.as_str());
+        let files = self.perplexity.iter().map(|file| file.display().to_string());
+        let files = files.collect::<Vec<_>>().join(", ");
+        let size = match self.output_bytes {
+            Some(bytes) => format!(" ({} to write)", format::bytes(bytes)),
+            None => " (goes on)".to_owned(),
+        };
+        let text = definitions([
+            ("model", format!("{}, {}", self.model.display(), self.dtype).as_str()),
+            ("prune", how.as_str()),
+            ("weights", pruned.as_str()),
+            ("calibration", calibration),
+            ("perplexity", if files.is_empty() { "not measured" } else { files.as_str() }),
+            ("output", format!("{}{size}", self.output.display()).as_str()),
+        ]);
+        format!("{text}\nnothing was written\n")
+    }
+}

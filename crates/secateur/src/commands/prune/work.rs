@@ -1,0 +1,160 @@
+//! The run itself: calibrate, prune, measure.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use calib::{CalibrationSet, Workspace};
+use compute::KernelLevel;
+use lm::{Checkpoint, Model, Observer};
+use prune::{Job, Pruned};
+use serde_json::json;
+
+use super::finished;
+use super::plan::Prepared;
+use crate::options::PruneOptions;
+use crate::recipe::Resolved;
+use crate::report::{CalibrationFacts, Loss, Machine, ModelFacts, Report, Seconds, SparsityFacts};
+use crate::{setup, system};
+
+/// Carries out a prepared run.
+pub(super) fn prune(
+    options: &PruneOptions,
+    resolved: &Resolved,
+    prepared: &Prepared,
+    observer: &dyn Observer,
+) -> anyhow::Result<Report> {
+    let mut clock = Clock::new();
+    let digest = prepared.model.checkpoint().digest(observer)?;
+    let set = calibrate(options, prepared, &digest, observer)?;
+    let mut seconds = Seconds { calibration: clock.lap(), ..Seconds::default() };
+    let pruned = sweep(options, prepared, (&digest, set.as_ref()), observer)?;
+    seconds.pruning = clock.lap();
+    let perplexity = measure(options, prepared, observer)?;
+    seconds.evaluation = clock.lap();
+    seconds.total = clock.total();
+    let model = &prepared.model;
+    Ok(Report {
+        format: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        recipe: resolved.clone(),
+        model: ModelFacts {
+            path: model.checkpoint().path.clone(),
+            digest,
+            parameters: model.spec().parameters(),
+            dtype: setup::precision_name(model.precision()),
+        },
+        output: options.output.clone(),
+        machine: Machine {
+            kernel: KernelLevel::active().name(),
+            threads: rayon::current_num_threads(),
+        },
+        calibration: set.as_ref().map(CalibrationFacts::of),
+        sparsity: SparsityFacts {
+            asked: prepared.recipe.sparsity.to_string(),
+            target: prepared.recipe.sparsity.sparsity(),
+            achieved: pruned.sparsity.share(),
+            model: pruned.model_sparsity.share(),
+            linears: pruned.sparsity,
+        },
+        perplexity,
+        seconds,
+        peak_memory_bytes: system::peak_memory(),
+        blocks: pruned.blocks,
+    })
+}
+
+/// The calibration data the method needs.
+fn calibrate(
+    options: &PruneOptions,
+    prepared: &Prepared,
+    digest: &str,
+    observer: &dyn Observer,
+) -> anyhow::Result<Option<CalibrationSet>> {
+    let Some(recipe) = &prepared.calibration else { return Ok(None) };
+    let cache = setup::cache();
+    let workspace = Workspace {
+        model: &prepared.model,
+        model_digest: Some(digest),
+        cache: cache.as_deref(),
+        memory: options.running.memory.map(|size| size.0),
+    };
+    let set = calib::collect(recipe, &workspace, observer).context("calibration data")?;
+    Ok(Some(set))
+}
+
+/// Prunes, or reads what a run that is resumed after its sweep has pruned.
+fn sweep(
+    options: &PruneOptions,
+    prepared: &Prepared,
+    (digest, set): (&str, Option<&CalibrationSet>),
+    observer: &dyn Observer,
+) -> anyhow::Result<Pruned> {
+    if finished::is_finished(options) {
+        observer.note("the model is pruned already; what is left is to measure it");
+        let asked = [
+            ("recipe", json!(prepared.recipe)),
+            ("model", json!(digest)),
+            ("calibration", json!(set.map(CalibrationSet::digest))),
+            ("precision", json!(setup::precision_name(prepared.model.precision()))),
+        ];
+        return finished::read(&options.output, &asked);
+    }
+    let job = Job {
+        model: &prepared.model,
+        model_digest: digest,
+        calibration: set,
+        recipe: &prepared.recipe,
+        output: &options.output,
+        memory: options.running.memory.map(|size| size.0),
+        resume: options.resume,
+        force: options.force,
+    };
+    Ok(prune::prune(&job, observer)?)
+}
+
+/// The perplexities of the dense and of the pruned model, in the same arithmetic.
+fn measure(
+    options: &PruneOptions,
+    prepared: &Prepared,
+    observer: &dyn Observer,
+) -> anyhow::Result<Vec<Loss>> {
+    if prepared.texts.files().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let dense = &prepared.model;
+    let pruned = Model::new(Checkpoint::open(&options.output)?, dense.precision())?;
+    let before = prepared.texts.measure(dense, observer)?;
+    let after = prepared.texts.measure(&pruned, observer)?;
+    let dtype = setup::precision_name(dense.precision());
+    let pairs = before.into_iter().zip(after).map(|(before, after)| Loss {
+        file: before.file,
+        dtype,
+        before: before.perplexity,
+        after: after.perplexity,
+    });
+    Ok(pairs.collect())
+}
+
+/// Measures the parts of a run.
+struct Clock {
+    begun: Instant,
+    lap: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { begun: now, lap: now }
+    }
+
+    /// Seconds since the last lap.
+    fn lap(&mut self) -> f64 {
+        let seconds = self.lap.elapsed().as_secs_f64();
+        self.lap = Instant::now();
+        seconds
+    }
+
+    fn total(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+}
