@@ -93,7 +93,7 @@ fn row_order(tensor: &Stored, heads: Heads, sizes: &Sizes) -> Result<RowOrder> {
     if heads == Heads::None {
         return Ok(RowOrder::Plain);
     }
-    if tensor.shape[0] % head_dim != 0 {
+    if !tensor.shape[0].is_multiple_of(head_dim) {
         let problem = format!("{} rows do not divide into heads of {head_dim}", tensor.shape[0]);
         return Err(Error::tensor(&tensor.name, problem));
     }

@@ -52,7 +52,7 @@ pub(super) fn rebuild(metadata: &Metadata<'_>) -> Result<Rebuilt> {
     let around = around(metadata, &vocabulary, &parts)?;
     let ids = vocabulary.ids.clone();
     // Loaded from the bytes that are written, so that a pruned checkpoint has the same digest.
-    let bytes = file_of(&definition(&vocabulary, parts, around));
+    let bytes = file_of(&definition(&vocabulary, &parts, around));
     let mut tokenizer = Tokenizer::from_json(&bytes, ids.bos, ids.eos())?;
     tokenizer.chat_template = metadata.text(files::CHAT_TEMPLATE)?.map(str::to_owned);
     let described = files::around(metadata, &vocabulary, around)?;
@@ -88,7 +88,7 @@ fn around(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>, parts: &Parts) -
 }
 
 /// The contents of tokenizer.json.
-fn definition(vocabulary: &Vocabulary<'_>, parts: Parts, around: Around) -> Value {
+fn definition(vocabulary: &Vocabulary<'_>, parts: &Parts, around: Around) -> Value {
     json!({
         "version": "1.0",
         "truncation": null,
