@@ -33,11 +33,12 @@ pub(crate) fn largest_block(spec: &Spec, precision: Precision) -> u64 {
     spec.blocks.iter().map(|one| block(spec, one, precision)).max().unwrap_or(0)
 }
 
-/// Bytes a tensor takes on its way from the file to its laid-out form, for the largest one.
+/// Bytes a tensor takes on its way from the file to its laid-out form, for the largest one: as
+/// `f32`, beside the 16-bit values a quantised file is expanded to.
 pub(crate) fn loading(spec: &Spec) -> u64 {
     let sizes = spec.tensors();
     let largest = sizes.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).max();
-    largest.unwrap_or(0) * size_of::<f32>() as u64
+    largest.unwrap_or(0) * (size_of::<f32>() + size_of::<half::bf16>()) as u64
 }
 
 /// Bytes of the values that one token holds on its way through the widest stage of a block.
