@@ -37,7 +37,7 @@ def secateur_perplexity(binary, folder, text, window, dtype):
     command = [binary, "eval", folder, "--perplexity", text, "--window", str(window)]
     command += ["--dtype", dtype, "--json", "--quiet"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    result = json.loads(output)["perplexity"][0]
+    result = json.loads(output)["perplexity"][0]["result"]
     return result["perplexity"], result["windows"]
 
 
