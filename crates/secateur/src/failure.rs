@@ -109,7 +109,10 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
 /// The way out that an error of the libraries carries.
 fn model_hint(cause: &(dyn Error + 'static)) -> Option<String> {
     match model_error(cause)? {
-        lm::Error::Unsupported { hint, .. } | lm::Error::Memory { hint, .. } => Some(hint.clone()),
+        lm::Error::Unsupported { hint, .. }
+        | lm::Error::Memory { hint, .. }
+        | lm::Error::Hub { hint, .. }
+        | lm::Error::Network { hint, .. } => Some(hint.clone()),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use eval::Perplexity;
 use lm::{Model, Observer, scoring};
 
 use crate::failure::BadInput;
-use crate::options::{EvaluationOptions, RunningOptions};
+use crate::options::EvaluationOptions;
 
 /// The window of published tables.
 const WINDOW: usize = 2048;
@@ -36,7 +36,7 @@ impl Texts {
     /// model's context.
     pub(crate) fn read(
         options: &EvaluationOptions,
-        running: &RunningOptions,
+        memory: Option<u64>,
         model: &Model,
     ) -> anyhow::Result<Self> {
         let context = model.spec().context;
@@ -50,7 +50,6 @@ impl Texts {
         if window > context {
             return Err(eval::Error::Window { window, context }.into());
         }
-        let memory = running.memory.map(|size| size.0);
         Ok(Self { texts, window, scoring: scoring::Options { streamed: options.streamed, memory } })
     }
 

@@ -10,12 +10,8 @@ use crate::failure::BadInput;
 use crate::options::{ModelOptions, RunningOptions};
 use crate::terminal::interrupt;
 
-/// Begins to work as the options ask: threads, kernels, Ctrl-C.
+/// Begins to work as the options ask: threads, Ctrl-C.
 pub(crate) fn begin(running: &RunningOptions) -> anyhow::Result<()> {
-    if let Some(name) = &running.kernel {
-        let level = name.parse::<KernelLevel>().and_then(KernelLevel::force);
-        level.map_err(|error| BadInput::new(format!("--kernel {name}: {error}")))?;
-    }
     if let Some(threads) = running.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
         pool.build_global().context("the threads cannot be started")?;
@@ -23,8 +19,12 @@ pub(crate) fn begin(running: &RunningOptions) -> anyhow::Result<()> {
     interrupt::watch()
 }
 
-/// Opens the model that `options` name.
+/// Opens the model that `options` name, with the kernels they ask for.
 pub(crate) fn model(options: &ModelOptions, observer: &dyn Observer) -> anyhow::Result<Model> {
+    if let Some(name) = &options.kernel {
+        let level = name.parse::<KernelLevel>().and_then(KernelLevel::force);
+        level.map_err(|error| BadInput::new(format!("--kernel {name}: {error}")))?;
+    }
     let checkpoint = checkpoint(&options.model, options.offline, observer)?;
     let precision = match options.dtype.precision() {
         Some(precision) => precision,

@@ -38,7 +38,7 @@ fn make(options: &CalibrateOptions, observer: &dyn Observer) -> anyhow::Result<C
         model: &model,
         model_digest: None,
         cache: cache.as_deref(),
-        memory: options.running.memory.map(|size| size.0),
+        memory: options.model.memory_bytes(),
     };
     let recipe = options.calibration.recipe()?;
     let set = calib::collect(&recipe, &workspace, observer).context("calibration data")?;

@@ -15,7 +15,7 @@ pub(crate) fn run(options: &EvalOptions, resolved: &Resolved) -> anyhow::Result<
     let begun = Instant::now();
     let observer = terminal::observer(options.running.quiet);
     let model = setup::model(&options.model, &*observer)?;
-    let texts = Texts::read(&options.evaluation, &options.running, &model)?;
+    let texts = Texts::read(&options.evaluation, options.model.memory_bytes(), &model)?;
     texts.require_one()?;
     let measured = texts.measure(&model, &*observer)?;
     drop(observer);

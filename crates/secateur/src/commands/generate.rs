@@ -53,7 +53,7 @@ fn settings(options: &GenerateOptions, model: &Model) -> anyhow::Result<Settings
         max_new_tokens: options.max_tokens,
         seed: options.seed,
         stop: model.checkpoint().tokenizer.eos.clone(),
-        memory: options.running.memory.map(|size| size.0),
+        memory: options.model.memory_bytes(),
         batch: None,
     })
 }

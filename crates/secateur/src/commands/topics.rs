@@ -1,6 +1,6 @@
 //! What can be chosen from: one topic per registry.
 
-use calib::{Packing, sources::SOURCES};
+use calib::{Packing, filters::FILTERS, sources::SOURCES, synthesis::SYNTHESES};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use compute::KernelLevel;
 use data::FORMATS;
@@ -40,6 +40,8 @@ pub(crate) const TOPICS: &[Topic] = &[
         entries: allocations,
     },
     Topic { name: "sources", summary: "where calibration data comes from", entries: sources },
+    Topic { name: "syntheses", summary: "ways to have a model write text", entries: syntheses },
+    Topic { name: "filters", summary: "texts of the model that are dropped", entries: filters },
     Topic { name: "packings", summary: "how text becomes calibration windows", entries: packings },
     Topic { name: "formats", summary: "text files that can be read", entries: formats },
     Topic { name: "families", summary: "architectures that can be pruned", entries: families },
@@ -73,6 +75,14 @@ fn allocations() -> Vec<Entry> {
 
 fn sources() -> Vec<Entry> {
     SOURCES.iter().map(|s| entry(s.name(), s.summary()).explained(s.explanation())).collect()
+}
+
+fn syntheses() -> Vec<Entry> {
+    SYNTHESES.iter().map(|s| entry(s.name(), s.summary()).explained(s.explanation())).collect()
+}
+
+fn filters() -> Vec<Entry> {
+    FILTERS.iter().map(|filter| entry(filter.name(), filter.summary())).collect()
 }
 
 fn packings() -> Vec<Entry> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use calib::{Packing, Recipe, SynthesisSettings};
+use calib::{Packing, Recipe, SynthesisSettings, synthesis::Repetition};
 use clap::Args;
 use data::Split;
 
@@ -50,18 +50,30 @@ pub(crate) struct CalibrationOptions {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Text the model writes")]
 pub(crate) struct SynthesisOptions {
+    /// How the model is made to write
+    #[arg(long, value_parser = choices::syntheses(), default_value_t = SynthesisSettings::default().strategy)]
+    pub(crate) synthesis: String,
+
     /// A text file whose passages give each text its first tokens; without it, texts start from the
     /// beginning-of-text token alone
     #[arg(long, value_name = "FILE")]
     pub(crate) prefixes: Option<PathBuf>,
 
-    /// Tokens taken from a passage of --prefixes
-    #[arg(long, value_name = "N")]
+    /// Tokens taken from a passage of --prefixes; 4 unless given
+    #[arg(long, value_name = "N", requires = "prefixes")]
     pub(crate) prefix_tokens: Option<usize>,
 
     /// The share of texts, the most perplexing to the model, that is dropped
-    #[arg(long, value_name = "SHARE")]
-    pub(crate) drop_share: Option<f64>,
+    #[arg(long, value_name = "SHARE", default_value_t = SynthesisSettings::default().drop_share)]
+    pub(crate) drop_share: f64,
+
+    /// Tokens in a run that counts as repeated where it occurs again in its text
+    #[arg(long, value_name = "N", default_value_t = Repetition::default().ngram)]
+    pub(crate) repeat_length: usize,
+
+    /// The share of repeated runs above which a text is dropped
+    #[arg(long, value_name = "SHARE", default_value_t = Repetition::default().share)]
+    pub(crate) repeat_share: f64,
 
     #[command(flatten)]
     pub(crate) sampling: SamplingOptions,
@@ -92,13 +104,13 @@ impl SynthesisOptions {
     /// # Errors
     /// When a sampling parameter is outside its range.
     fn settings(&self) -> anyhow::Result<SynthesisSettings> {
-        let default = SynthesisSettings::default();
         Ok(SynthesisSettings {
+            strategy: self.synthesis.clone(),
             prefix_file: self.prefixes.clone(),
             prefix_tokens: self.prefix_tokens,
             sampling: self.sampling.sampling()?,
-            drop_share: self.drop_share.unwrap_or(default.drop_share),
-            ..default
+            drop_share: self.drop_share,
+            repetition: Repetition { ngram: self.repeat_length, share: self.repeat_share },
         })
     }
 }

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, builder::ValueParser};
 use compute::Precision;
+use calib::synthesis::SYNTHESES;
 use prune::{Propagation, Scope, allocations::ALLOCATIONS, methods::METHODS};
 
 /// The calibration source that is the model itself.
@@ -66,6 +67,11 @@ pub(super) fn named(
 ) -> PossibleValuesParser {
     let values = names.into_iter().map(|(name, help)| PossibleValue::new(name).help(help));
     PossibleValuesParser::new(values)
+}
+
+/// The ways to have the model write.
+pub(super) fn syntheses() -> ValueParser {
+    named(SYNTHESES.iter().map(|synthesis| (synthesis.name(), synthesis.summary()))).into()
 }
 
 /// The packings.

@@ -43,3 +43,6 @@ fn is_flag(option: &Arg) -> bool {
 fn is_list(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::Append)
 }
+
+#[cfg(test)]
+mod contract;

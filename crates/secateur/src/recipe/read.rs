@@ -26,7 +26,7 @@ pub(crate) fn words(
     words.with_context(|| BadInput::new(format!("{}: not a usable recipe", path.display())))
 }
 
-fn words_of(
+pub(super) fn words_of(
     text: &str,
     overrides: &[OsString],
     declared: &clap::Command,

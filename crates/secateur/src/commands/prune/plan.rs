@@ -8,6 +8,7 @@ use prune::{Needs, Recipe};
 use serde::Serialize;
 
 use super::finished;
+use crate::failure::BadInput;
 use crate::measure::Texts;
 use crate::options::PruneOptions;
 use crate::setup;
@@ -47,14 +48,8 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
     let model = setup::model(&options.model, observer)?;
     let recipe = options.pruning.recipe();
     let targets = prune::Plan::new(&model, &recipe)?;
-    let calibration = match targets.needs {
-        Needs::Nothing => None,
-        Needs::SquaredNorms => Some(options.calibration.recipe()?),
-    };
-    if let Some(recipe) = &calibration {
-        check_source(recipe)?;
-    }
-    let texts = Texts::read(&options.evaluation, &options.running, &model)?;
+    let calibration = calibration(options, targets.needs)?;
+    let texts = Texts::read(&options.evaluation, options.model.memory_bytes(), &model)?;
     let output_bytes = match finished::goes_on(options) {
         true => None,
         false => Some(CheckpointWriter::check(&options.output, model.checkpoint(), options.force)?),
@@ -74,6 +69,23 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
         output_bytes,
     };
     Ok(Prepared { model, recipe, calibration, texts, plan })
+}
+
+/// The calibration data that is wanted, where the method needs any.
+fn calibration(options: &PruneOptions, needs: Needs) -> anyhow::Result<Option<calib::Recipe>> {
+    let recipe = options.calibration.recipe()?;
+    if needs != Needs::Nothing {
+        check_source(&recipe)?;
+        return Ok(Some(recipe));
+    }
+    if recipe == calib::Recipe::default() {
+        return Ok(None);
+    }
+    let method = &options.pruning.method;
+    let problem = format!("the method {method} uses no calibration data, and some is asked for");
+    let hint = "leave out --calibration and the options that belong to it, or choose another \
+                method";
+    Err(BadInput::new(problem).hint(hint).into())
 }
 
 /// Refuses calibration data that is not there before an hour is spent on something else.

@@ -76,7 +76,7 @@ fn calibrate(
         model: &prepared.model,
         model_digest: Some(digest),
         cache: cache.as_deref(),
-        memory: options.running.memory.map(|size| size.0),
+        memory: options.model.memory_bytes(),
     };
     let set = calib::collect(recipe, &workspace, observer).context("calibration data")?;
     Ok(Some(set))
@@ -105,7 +105,7 @@ fn sweep(
         calibration: set,
         recipe: &prepared.recipe,
         output: &options.output,
-        memory: options.running.memory.map(|size| size.0),
+        memory: options.model.memory_bytes(),
         resume: options.resume,
         force: options.force,
     };
