@@ -17,13 +17,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
-def transformers_perplexity(folder, text, window, dtype, limit):
+def transformers_perplexity(folder, text, window, dtype):
     """Perplexity and number of windows by `transformers`."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype]).eval()
     with open(text, encoding="utf-8") as file:
         ids = tokenizer(file.read(), return_tensors="pt").input_ids[0]
-    windows = ids[: len(ids) // window * window].view(-1, window)[:limit]
+    windows = ids[: len(ids) // window * window].view(-1, window)
     loss = 0.0
     with torch.inference_mode():
         for row in windows:
@@ -32,14 +32,12 @@ def transformers_perplexity(folder, text, window, dtype, limit):
     return math.exp(loss / (windows.numel() - len(windows))), len(windows)
 
 
-def secateur_perplexity(binary, folder, text, window, dtype, limit):
+def secateur_perplexity(binary, folder, text, window, dtype):
     """Perplexity and number of windows by Secateur."""
     command = [binary, "eval", folder, "--perplexity", text, "--window", str(window)]
     command += ["--dtype", dtype, "--json", "--quiet"]
-    if limit is not None:
-        command += ["--windows", str(limit)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    result = json.loads(output)["perplexity"][0]
+    result = json.loads(output)["perplexity"][0]["result"]
     return result["perplexity"], result["windows"]
 
 
@@ -49,11 +47,10 @@ def main():
     parser.add_argument("text")
     parser.add_argument("--secateur", required=True)
     parser.add_argument("--window", type=int, default=2048)
-    parser.add_argument("--windows", type=int, help="score only the first N windows")
     parser.add_argument("--dtype", choices=DTYPES, default="bf16")
     parser.add_argument("--tolerance", type=float, default=0.005)
     given = parser.parse_args()
-    common = (given.checkpoint, given.text, given.window, given.dtype, given.windows)
+    common = (given.checkpoint, given.text, given.window, given.dtype)
     start = time.perf_counter()
     ours, our_windows = secateur_perplexity(given.secateur, *common)
     middle = time.perf_counter()

@@ -4,7 +4,7 @@ The model is trained by the `sentencepiece` package with the settings of Llama 2
 ids are those of the package itself, so that a tokenizer rebuilt from pieces and scores can be
 compared with the one it stands for.
 
-Needs sentencepiece (pip install sentencepiece). Run from the root of the repository:
+Needs tools/goldens/requirements.txt. Run from the root of the repository:
     python tools/goldens/gguf_sentencepiece.py crates/lm/tests/goldens
 """
 

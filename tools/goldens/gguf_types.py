@@ -4,7 +4,7 @@ The file is written by the `gguf` package; its quantised tensors are random bloc
 for each tensor under its Hugging Face name, the shape, the SHA-256 of its values as little-endian
 bf16 and the first eight values, all computed by the package's own dequantisation.
 
-Needs numpy and gguf (pip install numpy gguf). Run from the root of the repository:
+Needs tools/goldens/requirements.txt. Run from the root of the repository:
     python tools/goldens/gguf_types.py crates/lm/tests/goldens
 """
 

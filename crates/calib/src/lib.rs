@@ -17,6 +17,7 @@ mod provenance;
 mod recipe;
 mod set;
 mod storage;
+mod tokens;
 
 pub use collect::{Workspace, collect};
 pub use error::{Error, Result};

@@ -31,7 +31,7 @@ pub struct Provenance {
     /// Digest of the model that wrote the text, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Arithmetic the model wrote in, where one did.
+    /// Precision and kernels the model wrote with, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
     /// Documents read, or texts written.

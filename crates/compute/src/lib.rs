@@ -6,6 +6,7 @@
 
 mod activation;
 mod attention;
+mod columns;
 mod exponential;
 #[allow(unsafe_code)]
 mod kernels;
@@ -19,12 +20,12 @@ mod random;
 mod rope;
 mod scan;
 mod select;
-mod statistics;
 #[cfg(test)]
 mod testing;
 
 pub use activation::{Activation, gate};
 pub use attention::{AttentionShape, Sequence, causal_attention, causal_attention_batch};
+pub use columns::add_squared_column_norms;
 pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use mapped::MappedFile;
@@ -35,4 +36,3 @@ pub use random::{Stream, mix};
 pub use rope::Rope;
 pub use scan::{count_non_finite, first_non_finite};
 pub use select::{mark_smallest, select_smallest};
-pub use statistics::add_squared_column_norms;

@@ -1,19 +1,23 @@
 //! Exact selection of the smallest scores.
 
-/// Marks the `k` smallest of `scores`: exactly `k` entries of the result are true.
+/// The indices of exactly `count` smallest `scores`, in ascending order.
 ///
-/// The order is that of [`f32::total_cmp`] (NaN with the sign bit clear is the largest of all, -0
-/// comes before 0); among equal scores the lower index goes first. Linear in the number of scores.
+/// The order of scores is that of [`f32::total_cmp`] (NaN with the sign bit clear is the largest of
+/// all, -0 comes before 0); among equal scores the lower index goes first. Linear in the number of
+/// scores.
 ///
 /// # Panics
-/// When `k` is larger than the number of scores.
-pub fn select_smallest(scores: &[f32], k: usize) -> Vec<bool> {
+/// When there are fewer than `count` scores.
+pub fn select_smallest(scores: &[f32], count: usize) -> Vec<usize> {
     let mut mask = vec![false; scores.len()];
-    mark_smallest(scores, k, &mut mask);
-    mask
+    mark_smallest(scores, count, &mut mask);
+    let mut indices = Vec::with_capacity(count);
+    indices.extend((0..scores.len()).filter(|&index| mask[index]));
+    indices
 }
 
-/// [`select_smallest`] into a mask of the scores' length; every entry is written.
+/// [`select_smallest`] as a mask of the scores' length: exactly `k` entries become true, the others
+/// false.
 ///
 /// # Panics
 /// When `k` is larger than the number of scores, or the mask is of another length.
@@ -46,13 +50,18 @@ mod tests {
 
     use super::*;
 
-    /// A full sort, stable by construction.
-    fn twin(scores: &[f32], k: usize) -> Vec<bool> {
+    /// Compares with a full sort, which is stable.
+    fn check(scores: &[f32], k: usize) {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        let mut mask = vec![false; scores.len()];
-        order[..k].iter().for_each(|&index| mask[index] = true);
-        mask
+        let mut expected = order[..k].to_vec();
+        expected.sort_unstable();
+        assert_eq!(select_smallest(scores, k), expected);
+        let mut mask = vec![true; scores.len()];
+        mark_smallest(scores, k, &mut mask);
+        assert!(
+            mask.iter().enumerate().all(|(index, &marked)| marked == expected.contains(&index))
+        );
     }
 
     proptest! {
@@ -60,14 +69,14 @@ mod tests {
         fn equals_a_stable_sort(bits in prop::collection::vec(any::<u32>(), 0..200), k in 0usize..200) {
             let scores: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
             let k = k.min(scores.len());
-            prop_assert_eq!(select_smallest(&scores, k), twin(&scores, k));
+            check(&scores, k);
         }
 
         #[test]
         fn equals_a_stable_sort_with_many_ties(scores in prop::collection::vec(0u8..4, 1..300), k in 0usize..300) {
             let scores: Vec<f32> = scores.into_iter().map(f32::from).collect();
             let k = k.min(scores.len());
-            prop_assert_eq!(select_smallest(&scores, k), twin(&scores, k));
+            check(&scores, k);
         }
     }
 

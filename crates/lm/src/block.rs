@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use compute::{Linear, Matrix, MatrixRef, Precision, Rope, causal_attention, gate, rms_norm};
+use compute::{
+    Linear, Matrix, MatrixRef, Precision, Rope, Sequence, causal_attention, causal_attention_batch,
+    gate, rms_norm,
+};
 
 use rayon::prelude::*;
 
-use crate::key_values::Widened;
 use crate::{BlockSpec, KeyValues, Site};
 
 /// What a block holds beside its linears: norms and position embedding.
@@ -136,24 +138,34 @@ impl Frame {
         self.rope.rotate(&mut q, &positions, self.precision);
         self.rope.rotate(&mut k, &positions, self.precision);
         let rows = batch.rows();
-        let attention = |rows: &Range<usize>, keys: MatrixRef<'_>, values: MatrixRef<'_>| {
-            let queries = q.view_rows(rows.clone());
-            causal_attention(&self.spec.attention, queries, keys, values, self.precision)
+        let sequence = |rows: &Range<usize>| Sequence {
+            q: q.view_rows(rows.clone()),
+            k: k.view_rows(rows.clone()),
+            v: v.view_rows(rows.clone()),
         };
-        let new = |rows: &Range<usize>| (k.view_rows(rows.clone()), v.view_rows(rows.clone()));
-        let contexts: Vec<Matrix> = match &mut batch.past {
-            None => rows.par_iter().map(|rows| attention(rows, new(rows).0, new(rows).1)).collect(),
+        let mut context = Matrix::default();
+        match &mut batch.past {
+            None => {
+                let sequences: Vec<_> = rows.iter().map(sequence).collect();
+                let shape = &self.spec.attention;
+                causal_attention_batch(shape, &sequences, self.precision, &mut context);
+            }
             Some(past) => {
                 let sequences = past.par_iter_mut().zip(&rows);
-                let context = |room: &mut Widened, (past, rows): (&mut KeyValues, _)| {
-                    past.append(new(rows).0, new(rows).1);
-                    let (keys, values) = past.views(room);
-                    attention(rows, keys, values)
-                };
-                sequences.map_init(Widened::default, context).collect()
+                let contexts: Vec<Matrix> =
+                    sequences.map(|(past, rows)| self.go_on(past, &sequence(rows))).collect();
+                context = stack(&contexts, q.cols());
             }
-        };
-        stack(contexts, q.cols())
+        }
+        context
+    }
+
+    /// The attention of one sequence whose new keys and values are appended to `past`.
+    fn go_on(&self, past: &mut KeyValues, new: &Sequence<'_>) -> Matrix {
+        past.append(new.k, new.v);
+        past.with_views(|keys, values| {
+            causal_attention(&self.spec.attention, new.q, keys, values, self.precision)
+        })
     }
 
     fn add(&self, residual: &mut Matrix, update: &Matrix) {
@@ -163,10 +175,7 @@ impl Frame {
 }
 
 /// Matrices of `cols` columns, one below the other.
-fn stack(mut parts: Vec<Matrix>, cols: usize) -> Matrix {
-    if parts.len() == 1 {
-        return parts.remove(0);
-    }
+fn stack(parts: &[Matrix], cols: usize) -> Matrix {
     let rows = parts.iter().map(Matrix::rows).sum();
     let mut values = Vec::with_capacity(rows * cols);
     parts.iter().for_each(|part| values.extend_from_slice(part.as_slice()));

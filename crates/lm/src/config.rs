@@ -40,11 +40,16 @@ impl<'a> Fields<'a> {
 
     /// A size: a whole number above zero.
     pub(crate) fn size(&self, field: &str) -> Result<usize> {
+        self.size_up_to(field, LARGEST_SIZE)
+    }
+
+    /// A size that is not larger than any model's.
+    pub(crate) fn size_up_to(&self, field: &str, largest: u64) -> Result<usize> {
         let value = self.get(field).and_then(Value::as_u64);
-        let value = value.filter(|value| (1..=LARGEST_SIZE).contains(value));
-        value.map(|value| value as usize).ok_or_else(|| {
-            self.expected(field, &format!("a whole number from 1 to {LARGEST_SIZE}"))
-        })
+        let value = value.filter(|value| (1..=largest).contains(value));
+        value
+            .map(|value| value as usize)
+            .ok_or_else(|| self.expected(field, &format!("a whole number from 1 to {largest}")))
     }
 
     pub(crate) fn size_or(&self, field: &str, default: usize) -> Result<usize> {

@@ -33,11 +33,31 @@ pub(crate) fn largest_block(spec: &Spec, precision: Precision) -> u64 {
     spec.blocks.iter().map(|one| block(spec, one, precision)).max().unwrap_or(0)
 }
 
-/// Bytes a tensor takes on its way from the file to its laid-out form, for the largest one.
-pub(crate) fn loading(spec: &Spec) -> u64 {
-    let sizes = spec.tensors();
-    let largest = sizes.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).max();
-    largest.unwrap_or(0) * size_of::<f32>() as u64
+/// Most bytes held while the head is loaded, and then every block.
+pub(crate) fn loading_all(spec: &Spec, precision: Precision) -> u64 {
+    let blocks = weights(spec, precision) + loading_tensor_of_blocks(spec);
+    blocks.max(loading_head(spec, precision))
+}
+
+/// Most bytes held while one block at a time is loaded, or the head alone.
+pub(crate) fn loading_one(spec: &Spec, precision: Precision) -> u64 {
+    let block = largest_block(spec, precision) + loading_tensor_of_blocks(spec);
+    block.max(loading_head(spec, precision))
+}
+
+fn loading_head(spec: &Spec, precision: Precision) -> u64 {
+    head(spec, precision) + loading((spec.vocabulary * spec.hidden) as u64)
+}
+
+fn loading_tensor_of_blocks(spec: &Spec) -> u64 {
+    let tensors = spec.blocks.iter().flat_map(|block| block.tensors(spec.hidden));
+    loading(tensors.map(|(_, shape)| shape.iter().product::<usize>() as u64).max().unwrap_or(0))
+}
+
+/// Bytes that `elements` take on their way from the file to their laid-out form: as `f32`, beside
+/// the 16-bit values a quantised file is expanded to.
+fn loading(elements: u64) -> u64 {
+    elements * (size_of::<f32>() + size_of::<half::bf16>()) as u64
 }
 
 /// Bytes of the values that one token holds on its way through the widest stage of a block.

@@ -1,5 +1,7 @@
 //! The key-value cache of one sequence in one block.
 
+use std::cell::Cell;
+
 use compute::{MatrixRef, Precision};
 use half::bf16;
 
@@ -22,11 +24,10 @@ enum Store {
     Half(Vec<bf16>),
 }
 
-/// Room to widen stored keys and values into; reused from call to call.
-#[derive(Debug, Default)]
-pub(crate) struct Widened {
-    keys: Vec<f32>,
-    values: Vec<f32>,
+thread_local! {
+    /// Room to widen stored keys and values into, used again from call to call. It is taken out
+    /// while it is used: work that a thread picks up meanwhile finds an empty one.
+    static ROOM: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
 }
 
 impl KeyValues {
@@ -69,10 +70,14 @@ impl KeyValues {
         self.tokens += keys.rows();
     }
 
-    /// All keys and all values, `[tokens, width]` each.
-    pub(crate) fn views<'a>(&'a self, room: &'a mut Widened) -> (MatrixRef<'a>, MatrixRef<'a>) {
+    /// Runs `work` on all keys and all values, `[tokens, width]` each.
+    pub(crate) fn with_views<T>(&self, work: impl FnOnce(MatrixRef<'_>, MatrixRef<'_>) -> T) -> T {
+        let mut room = ROOM.take();
+        let [keys, values] = &mut room;
         let view = |values| MatrixRef::new(self.tokens, self.width, values);
-        (view(self.keys.widen(&mut room.keys)), view(self.values.widen(&mut room.values)))
+        let result = work(view(self.keys.widen(keys)), view(self.values.widen(values)));
+        ROOM.set(room);
+        result
     }
 }
 
@@ -120,28 +125,22 @@ mod tests {
     fn both_forms_give_back_what_was_put_in() {
         for precision in [Precision::F32, Precision::Bf16] {
             let mut held = KeyValues::with_capacity(3, 2, precision);
-            let keys = Matrix::from_vec(2, 2, vec![1.0, -2.5, 0.0, 1e-3].map_round(precision));
-            let values = Matrix::from_vec(2, 2, vec![7.0, 0.1, -0.3, 4.0].map_round(precision));
+            let keys = rounded(vec![1.0, -2.5, 0.0, 1e-3], precision);
+            let values = rounded(vec![7.0, 0.1, -0.3, 4.0], precision);
             held.append(keys.view_rows(0..1), values.view_rows(0..1));
             held.append(keys.view_rows(1..2), values.view_rows(1..2));
-            let mut room = Widened::default();
-            let (found_keys, found_values) = held.views(&mut room);
-            assert_eq!(found_keys.to_matrix(), keys);
-            assert_eq!(found_values.to_matrix(), values);
+            held.with_views(|found_keys, found_values| {
+                assert_eq!(found_keys.to_matrix(), keys);
+                assert_eq!(found_values.to_matrix(), values);
+            });
             held.clear();
             assert_eq!(held.tokens(), 0);
         }
     }
 
-    trait MapRound {
-        fn map_round(self, precision: Precision) -> Self;
-    }
-
-    impl MapRound for Vec<f32> {
-        fn map_round(mut self, precision: Precision) -> Self {
-            precision.round_slice(&mut self);
-            self
-        }
+    fn rounded(mut values: Vec<f32>, precision: Precision) -> Matrix {
+        precision.round_slice(&mut values);
+        Matrix::from_vec(2, 2, values)
     }
 
     #[test]

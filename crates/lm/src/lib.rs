@@ -15,6 +15,7 @@ mod cost;
 mod error;
 mod key_values;
 mod model;
+mod numbers;
 
 mod observer;
 mod rope;

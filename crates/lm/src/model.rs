@@ -195,7 +195,7 @@ impl OutputHead {
 
 /// An error that names the first value of `name` that is NaN or infinite.
 fn all_finite(name: &str, values: &[f32]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
+    match compute::first_non_finite(values) {
         None => Ok(()),
         Some(index) => Err(Error::tensor(
             name,

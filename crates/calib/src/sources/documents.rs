@@ -7,7 +7,7 @@ use lm::Observer;
 use sha2::{Digest, Sha256};
 
 use crate::packing::{Packed, document, stream};
-use crate::{CalibrationSet, Packing, Provenance, Recipe, Result, Workspace};
+use crate::{CalibrationSet, Packing, Provenance, Recipe, Result, Workspace, tokens};
 
 /// Reads the documents of `recipe.source` and cuts windows from them.
 pub(super) fn collect(
@@ -24,7 +24,7 @@ pub(super) fn collect(
     let packed = match packing {
         Packing::Document => document::pack(&documents, tokenizer, windows, observer)?,
         Packing::Stream => {
-            let tokens = tokenizer.encode(&join(documents), false)?;
+            let tokens = tokens::encode(tokenizer, &join(documents))?;
             stream::pack(&tokens, windows, &recipe.source)?
         }
     };

@@ -6,7 +6,8 @@ use super::Source;
 use crate::packing::Packing;
 use crate::recipe::Windows;
 use crate::synthesis::{
-    self, Cache, Journal, Key, ModelAuthor, Session, Synthesis, Written, counts, prefixes,
+    self, Cache, Journal, Key, ModelAuthor, Session, Synthesis, Written, arithmetic, counts,
+    prefixes,
 };
 use crate::{CalibrationSet, Error, Provenance, Recipe, Result, Workspace};
 
@@ -141,7 +142,7 @@ fn provenance(
         vocabulary: workspace.model.spec().vocabulary,
         text_digest: prefix_digest.map(Into::into),
         model: Some(model_digest.into()),
-        precision: Some(format!("{:?}", workspace.model.precision())),
+        precision: Some(arithmetic(workspace.model)),
         documents: 0,
         dropped: Default::default(),
         dropped_texts: Vec::new(),

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use compute::KernelLevel;
 use lm::Tokenizer;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -21,7 +22,7 @@ pub(crate) struct Key<'a> {
     format: u32,
     version: &'static str,
     model: &'a str,
-    precision: String,
+    arithmetic: String,
     tokenizer: &'a str,
     strategy: &'a str,
     prefixes: Option<&'a str>,
@@ -50,7 +51,7 @@ impl<'a> Key<'a> {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
             model: model.1,
-            precision: format!("{:?}", model.0.precision()),
+            arithmetic: arithmetic(model.0),
             tokenizer: model.0.checkpoint().tokenizer.digest(),
             strategy: &settings.strategy,
             prefixes,
@@ -103,6 +104,11 @@ impl Cache {
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+/// The arithmetic of the forward pass: texts differ where it does.
+pub(crate) fn arithmetic(model: &lm::Model) -> String {
+    format!("{:?} with {} kernels", model.precision(), KernelLevel::active())
 }
 
 /// The first 32 hexadecimal digits of SHA-256.

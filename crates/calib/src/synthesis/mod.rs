@@ -23,7 +23,7 @@ use crate::{Error, Result};
 pub use settings::{Repetition, SynthesisSettings};
 
 pub(crate) use author::{Author, ModelAuthor};
-pub(crate) use cache::{Cache, Key};
+pub(crate) use cache::{Cache, Key, arithmetic};
 pub(crate) use journal::Journal;
 pub(crate) use prefixes::prefixes;
 pub(crate) use session::{Session, Written, counts};

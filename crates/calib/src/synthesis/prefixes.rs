@@ -4,7 +4,7 @@ use lm::Tokenizer;
 use sha2::{Digest, Sha256};
 
 use crate::packing::stream::SEPARATOR;
-use crate::{Error, Recipe, Result};
+use crate::{Error, Recipe, Result, tokens};
 
 /// Tokens to take prefixes from.
 pub(crate) struct Prefixes {
@@ -27,7 +27,7 @@ pub(crate) fn prefixes(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Option<
     let documents = data::open(path, &recipe.reading())?.collect::<data::Result<Vec<_>>>()?;
     let texts: Vec<String> = documents.into_iter().map(|document| document.text).collect();
     let text = texts.join(SEPARATOR);
-    let tokens = tokenizer.encode(&text, false)?;
+    let tokens = tokens::encode(tokenizer, &text)?;
     let needed = recipe.synthesis.prefix();
     if tokens.len() < needed {
         return Err(Error::TooShort {

@@ -61,8 +61,8 @@ pub struct Sequence<'a> {
 /// sees keys `0 ..= past + i`. The result is `[new, heads · head_dim]`. In [`Precision::Bf16`] the
 /// inputs and the softmax weights are rounded to bf16; maxima and sums stay in `f32`.
 ///
-/// A score that is NaN or infinite makes its query's result NaN, and a key or value that is not
-/// finite may do so for queries up to a tile of keys before it.
+/// A score that is NaN or positive infinity makes its query's result NaN. A value that is not finite
+/// may do so even for queries up to 127 positions before it.
 ///
 /// # Panics
 /// When the widths are not the shape's, or there are fewer keys than queries.
@@ -117,7 +117,7 @@ fn attend(kernels: Kernels, shape: &AttentionShape, sequences: &[Sequence<'_>], 
             }
         });
     } else {
-        tiles.into_iter().for_each(|tile| share_keys(kernels, shape, tile));
+        tiles.into_iter().for_each(|mut tile| share_keys(kernels, shape, &mut tile));
     }
 }
 
@@ -142,7 +142,7 @@ fn query_tiles<'a, 'o>(
 }
 
 /// One tile of queries, its key-value heads and spans of keys shared out over the threads.
-fn share_keys(kernels: Kernels, shape: &AttentionShape, tile: QueryTile<'_, '_>) {
+fn share_keys(kernels: Kernels, shape: &AttentionShape, tile: &mut QueryTile<'_, '_>) {
     let problem = |head| Problem::new(kernels, shape, tile.sequence, &tile.queries, head);
     let spans = problem(0).keys().div_ceil(SPAN);
     let tasks = (0..shape.kv_heads * spans).into_par_iter().with_max_len(1);

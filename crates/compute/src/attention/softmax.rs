@@ -26,12 +26,16 @@ type Visible<'a> = dyn Fn(usize) -> usize + 'a;
 for_each_level! {
     /// Writes the weights of every row and scales down what its `partial` holds by as much as its
     /// maximum has grown.
-    pub(super) fn soften(tile: Scores<'_>, partial: &mut Partial, visible: &Visible<'_>)
+    pub(super) fn soften(tile: &mut Scores<'_>, partial: &mut Partial, visible: &Visible<'_>)
         = soften_body
 }
 
 #[inline(always)]
-fn soften_body<const FUSED: bool>(tile: Scores<'_>, partial: &mut Partial, visible: &Visible<'_>) {
+fn soften_body<const FUSED: bool>(
+    tile: &mut Scores<'_>,
+    partial: &mut Partial,
+    visible: &Visible<'_>,
+) {
     let words = tile.kernels.row_words(KEYS);
     let rows = tile.scores.as_chunks::<KEYS>().0.iter().zip(tile.weights.chunks_exact_mut(words));
     for (row, (scores, weights)) in rows.enumerate().skip(tile.hidden) {

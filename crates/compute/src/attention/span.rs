@@ -154,7 +154,14 @@ impl<'a> Problem<'a> {
 
         soften(
             self.kernels.level,
-            Scores { scores, weights, hidden, count, scale: self.scale, kernels: self.kernels },
+            &mut Scores {
+                scores,
+                weights,
+                hidden,
+                count,
+                scale: self.scale,
+                kernels: self.kernels,
+            },
             partial,
             &|row| (self.position() + row / self.group + 1).saturating_sub(first),
         );

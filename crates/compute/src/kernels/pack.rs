@@ -96,12 +96,12 @@ for_each_level! { fn pack_columns_bf16(source: Strided<'_>, panel: &mut [Line]) 
 
 #[inline(always)]
 fn rows_full_body<const FUSED: bool>(source: (Strided<'_>, Turn), panel: &mut [Line]) {
-    transpose_rows(source, panel, 16, |x, words| full_body::<FUSED>(x, words));
+    transpose_rows(source, panel, 16, full_body::<FUSED>);
 }
 
 #[inline(always)]
 fn rows_bf16_body<const FUSED: bool>(source: (Strided<'_>, Turn), panel: &mut [Line]) {
-    transpose_rows(source, panel, 32, |x, words| pairs_body::<FUSED>(x, words));
+    transpose_rows(source, panel, 32, pairs_body::<FUSED>);
 }
 
 /// Takes `values` values of 16 rows at a time through `store`, and turns the words around.

@@ -95,7 +95,7 @@ impl Weights<'_> {
             let panels = Panels { lines: self.panels, depth, steps: start..end };
             // SAFETY: the caller's.
             unsafe {
-                multiply(kernels, (Rows { words, ..a }, &panels), range.clone(), output, finish)
+                multiply(kernels, (Rows { words, ..a }, &panels), range.clone(), output, finish);
             }
         }
     }

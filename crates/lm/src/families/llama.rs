@@ -36,6 +36,9 @@ impl Family for Llama {
     }
 }
 
+/// Blocks no model exceeds; their description is made before any tensor is looked at.
+const MOST_BLOCKS: u64 = 4096;
+
 /// The fields of config.json that shape the model.
 struct Shape {
     hidden: usize,
@@ -59,7 +62,7 @@ impl Shape {
             hidden,
             vocabulary: fields.size("vocab_size")?,
             context,
-            blocks: fields.size("num_hidden_layers")?,
+            blocks: fields.size_up_to("num_hidden_layers", MOST_BLOCKS)?,
             tied: fields.flag_or("tie_word_embeddings", false)?,
             epsilon: fields.number_or("rms_norm_eps", 1e-6)? as f32,
             attention: attention(fields, hidden)?,

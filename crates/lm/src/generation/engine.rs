@@ -50,12 +50,13 @@ impl<'a> Engine<'a> {
         plan: &'a Plan,
         observer: &dyn Observer,
     ) -> Result<Self> {
+        let head = model.head()?;
         let blocks = model.blocks(observer)?;
         let empty = || (0..blocks.len()).map(|_| Vec::new()).collect();
         Ok(Self {
             cache: empty(),
             spare: empty(),
-            head: model.head()?,
+            head,
             waiting: prompts.iter().enumerate(),
             running: Vec::new(),
             model,

@@ -99,7 +99,7 @@ fn length(model: &Model, index: usize, prompt: &Prompt) -> Result<usize> {
 /// Bytes of the parts of a generation.
 struct Sizes {
     weights: u64,
-    /// On the way from the file, gone before the first token.
+    /// Most that is held before the first token.
     loading: u64,
     /// Activations of prompt tokens, room for widened keys and values.
     fixed: u64,
@@ -123,7 +123,7 @@ impl Sizes {
         let activations = cost::activations_per_token(spec);
         Self {
             weights: cost::weights(spec, precision),
-            loading: cost::loading(spec),
+            loading: cost::loading_all(spec, precision),
             fixed: PREFILL_TOKENS as u64 * activations + widened,
             cache: longest as u64 * cost::cache_per_token(spec, precision),
             working: activations + (spec.vocabulary * size_of::<f32>()) as u64,
@@ -133,7 +133,7 @@ impl Sizes {
     fn batch(&self, settings: &Settings, prompts: usize) -> Result<usize> {
         let most = settings.batch.unwrap_or(BATCH).min(prompts).max(1);
         let sequence = self.cache + self.working;
-        let needed = self.weights + self.loading.max(self.fixed + sequence);
+        let needed = self.loading.max(self.weights + self.fixed + sequence);
         let hint = "allow more memory, ask for shorter texts, or calibrate from a text file: \
                     a model larger than memory is not run for generation";
         cost::fits("generating text", needed, settings.memory, hint)?;

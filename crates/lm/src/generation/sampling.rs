@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::numbers::maximum;
 use crate::{Error, Result};
 
 /// Logits are compared in runs of this many when the largest are looked for.
@@ -60,7 +61,7 @@ impl Sampling {
     /// # Errors
     /// When a logit is not finite.
     pub(crate) fn draw(&self, logits: &mut [f32], seen: &[u32], uniform: f64) -> Result<u32> {
-        if let Some(token) = logits.iter().position(|logit| !logit.is_finite()) {
+        if let Some(token) = compute::first_non_finite(logits) {
             return Err(Error::NotFinite { what: format!("the logit of token {token}") });
         }
         self.penalise(logits, seen);
@@ -93,7 +94,6 @@ impl Sampling {
             return all.collect();
         }
         // The k-th largest of the runs' maxima is no larger than the k-th largest logit.
-        let maximum = |run: &[f32]| run.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let bound = kth_largest(logits.chunks(RUN).map(maximum).collect(), self.top_k);
         let mut kept: Vec<_> = all.filter(|(_, logit)| *logit >= bound).collect();
         let last = kth_largest(kept.iter().map(|(_, logit)| *logit).collect(), self.top_k);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use compute::Matrix;
 use rayon::prelude::*;
 
+use crate::numbers::maximum;
 use crate::{Observer, OutputHead, Result};
 
 /// Tokens that run through a block at a time: enough to keep every core busy.
@@ -72,7 +73,7 @@ impl Chunk<'_> {
 
 /// `log softmax(logits)[token]`.
 fn log_probability(logits: &[f32], token: usize) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = maximum(logits);
     let total: f64 = logits.iter().map(|logit| f64::from((logit - largest).exp())).sum();
     f64::from(logits[token] - largest) - total.ln()
 }

@@ -136,12 +136,14 @@ fn capacity(model: &Model, chunks: &[Chunk<'_>], options: &Options) -> Result<us
 /// Bytes that are held beside the residual streams.
 fn fixed_bytes(model: &Model, options: &Options, largest_chunk: usize) -> u64 {
     let (spec, precision): (&Spec, _) = (model.spec(), model.precision());
-    let weights = if options.streamed {
-        cost::largest_block(spec, precision).max(cost::head(spec, precision))
-    } else {
-        cost::weights(spec, precision)
-    };
     let activations = largest_chunk as u64 * cost::activations_per_token(spec);
     let logits = (logit_rows(spec.vocabulary) * spec.vocabulary * size_of::<f32>()) as u64;
-    weights + cost::loading(spec).max(activations + logits)
+    if options.streamed {
+        let block = cost::largest_block(spec, precision) + activations;
+        let head = cost::head(spec, precision) + logits;
+        cost::loading_one(spec, precision).max(block).max(head)
+    } else {
+        let running = cost::weights(spec, precision) + activations.max(logits);
+        cost::loading_all(spec, precision).max(running)
+    }
 }

@@ -14,7 +14,8 @@ impl Source {
         if options.streamed {
             return Ok(Source::Streamed);
         }
-        Ok(Source::Resident(model.blocks(observer)?, model.head()?))
+        let head = model.head()?;
+        Ok(Source::Resident(model.blocks(observer)?, head))
     }
 
     /// Runs `step` on block `index`.

@@ -37,6 +37,14 @@ proptest! {
     }
 
     #[test]
+    fn flipped_bytes_of_sentencepiece(place in any::<prop::sample::Index>(), value in any::<u8>()) {
+        let mut bytes = tiny::sentencepiece().bytes();
+        let header = bytes.len() / 2;
+        bytes[place.index(header)] = value;
+        survive(&bytes);
+    }
+
+    #[test]
     fn cut_files(place in any::<prop::sample::Index>()) {
         let bytes = tiny::file().bytes();
         survive(&bytes[..place.index(bytes.len())]);

@@ -1,4 +1,5 @@
 //! GGUF files as checkpoints.
+#![allow(clippy::unwrap_used)]
 
 mod damage;
 mod golden;

@@ -78,6 +78,32 @@ pub(crate) fn counted(file: &mut File, name: &str, shape: &[u64]) {
     file.singles(name, shape, &values);
 }
 
+/// The same with a SentencePiece-style tokenizer: pieces of one and two letters, and all bytes.
+pub(crate) fn sentencepiece() -> File {
+    let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>"));
+    let pieces = ["▁", "t", "h", "e", "he", "▁t", "▁the", "th"].map(String::from);
+    let special = ["<unk>", "<s>", "</s>"].map(String::from);
+    let tokens: Vec<_> = special.into_iter().chain(bytes).chain(pieces).collect();
+    let types = (0..tokens.len()).map(|id| match id {
+        0 => 2,
+        1 | 2 => 3,
+        3..259 => 6,
+        _ => 1,
+    });
+    let scores = (0..tokens.len()).map(|id| -(id as f32)).collect();
+    let mut file = file();
+    file.set("tokenizer.ggml.token_type", Meta::Ints(types.collect()))
+        .set("tokenizer.ggml.model", Meta::Text("llama".into()))
+        .set("tokenizer.ggml.scores", Meta::Floats(scores))
+        .unset("tokenizer.ggml.bos_token_id")
+        .unset("tokenizer.ggml.eos_token_id")
+        .unset("tokenizer.ggml.merges")
+        .unset("tokenizer.ggml.pre");
+    counted(&mut file, "token_embd.weight", &[tokens.len() as u64, HIDDEN]);
+    file.set("tokenizer.ggml.tokens", Meta::Texts(tokens));
+    file
+}
+
 /// Writes `bytes` to a file and opens it.
 pub(crate) fn open(bytes: &[u8]) -> lm::Result<lm::Checkpoint> {
     let folder = tempfile::tempdir().unwrap();

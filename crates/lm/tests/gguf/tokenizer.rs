@@ -1,6 +1,7 @@
 //! Tokenizers rebuilt from metadata.
 
-use lm::{Checkpoint, checkpoint::Content};
+use lm::Checkpoint;
+use lm::checkpoint::{CheckpointWriter, Content};
 use serde_json::{Value, json};
 
 use super::tiny::{self, refused_naming};
@@ -157,6 +158,49 @@ fn tokenizers_that_contradict_themselves_are_refused() {
     let mut no_end = tiny_set(&[("ggml.add_eos_token", Meta::Bool(true))]);
     no_end.unset("tokenizer.ggml.eos_token_id");
     refused_naming(&no_end, &["add_eos_token", "no such token"]);
+}
+
+#[test]
+fn sentencepiece_marks_spaces_and_falls_back_on_bytes() {
+    let byte = |byte: u32| byte + 3;
+    let ids = |file: &File, text: &str| {
+        let tokenizer = opened(file).tokenizer;
+        let ids = tokenizer.encode(text, true).unwrap();
+        assert_eq!(tokenizer.decode(&ids, false).unwrap(), text);
+        ids
+    };
+    let (space, he, the) = (259, 263, 265);
+    let mut file = tiny::sentencepiece();
+    assert_eq!(ids(&file, "the the"), [1, the, the]);
+    assert_eq!(ids(&file, "é\n"), [1, space, byte(0xc3), byte(0xa9), byte(0x0a)]);
+    file.set("tokenizer.ggml.add_space_prefix", Meta::Bool(false));
+    file.set("tokenizer.ggml.add_bos_token", Meta::Bool(false));
+    assert_eq!(ids(&file, "he the"), [he, the]);
+}
+
+#[test]
+fn a_written_folder_opens_as_the_same_model() {
+    for file in [tiny::file(), tiny::sentencepiece()] {
+        let first = opened(&file);
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out");
+        let writer = CheckpointWriter::create(&output, &first, false).unwrap();
+        writer.copy_rest().unwrap();
+        writer.finish(&[]).unwrap();
+        let again = Checkpoint::open(&output).unwrap();
+        assert_eq!(again.config, first.config);
+        assert_eq!(again.store.tensors(), first.store.tensors());
+        for name in first.store.tensors().keys() {
+            let read =
+                |checkpoint: &Checkpoint| checkpoint.store.read(name).unwrap().bytes.to_vec();
+            assert_eq!(read(&again), read(&first), "{name}");
+        }
+        let facts = |checkpoint: &Checkpoint| {
+            let tokenizer = &checkpoint.tokenizer;
+            (tokenizer.bos, tokenizer.eos.clone(), tokenizer.digest().to_owned())
+        };
+        assert_eq!(facts(&again), facts(&first));
+    }
 }
 
 #[test]

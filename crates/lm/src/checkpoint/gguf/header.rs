@@ -138,7 +138,7 @@ fn shape(reader: &mut Reader<'_>, name: &str, what: &str) -> Result<Vec<usize>> 
 fn bytes_of(shape: &[usize], storage: Storage) -> std::result::Result<usize, String> {
     let block = storage.block_values();
     let columns = shape[shape.len() - 1];
-    if columns % block != 0 {
+    if !columns.is_multiple_of(block) {
         return Err(format!("rows of {columns} values do not divide into blocks of {block}"));
     }
     let elements = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));

@@ -46,20 +46,23 @@ pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
     let (tensors, factors) = placed(&header.tensors, &sizes, &file)?;
     let rebuilt = tokenizer::rebuild(&header.metadata)?;
     let config = config::config(&header, &sizes, &rebuilt.ids, factors.as_deref())?;
-    let mut companions = vec![companion("config.json", &config)];
-    companions.extend(rebuilt.files.iter().map(|(name, value)| companion(name, value)));
+    let files = [("config.json", file_of(&config))].into_iter().chain(rebuilt.files);
+    let companion = |(name, bytes): (&str, _)| Companion {
+        name: name.to_owned(),
+        content: Content::Bytes(bytes),
+    };
     Ok(Checkpoint {
         path: path.to_owned(),
         config,
         store: std::sync::Arc::new(Store::new(file, tensors)),
         tokenizer: rebuilt.tokenizer,
-        companions,
+        companions: files.map(companion).collect(),
     })
 }
 
-fn companion(name: &str, value: &Value) -> Companion {
-    let text = format!("{value:#}\n");
-    Companion { name: name.into(), content: Content::Bytes(text.into_bytes()) }
+/// A value as the file of a checkpoint folder.
+fn file_of(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
 }
 
 /// Tensors under their Hugging Face names.
@@ -90,7 +93,7 @@ fn row_order(tensor: &Stored, heads: Heads, sizes: &Sizes) -> Result<RowOrder> {
     if heads == Heads::None {
         return Ok(RowOrder::Plain);
     }
-    if tensor.shape[0] % head_dim != 0 {
+    if !tensor.shape[0].is_multiple_of(head_dim) {
         let problem = format!("{} rows do not divide into heads of {head_dim}", tensor.shape[0]);
         return Err(Error::tensor(&tensor.name, problem));
     }

@@ -98,28 +98,31 @@ impl Storage {
     /// # Panics
     /// When `values` is not as long as the blocks in `bytes` hold.
     pub(super) fn expand(self, bytes: &[u8], values: &mut [f32]) {
-        let blocks = bytes.chunks_exact(self.block_bytes());
-        let outputs = values.chunks_exact_mut(self.block_values());
-        assert_eq!(blocks.len(), outputs.len());
-        let one = self.expander();
-        blocks.zip(outputs).for_each(|(block, output)| one(block, output));
-    }
-
-    fn expander(self) -> fn(&[u8], &mut [f32]) {
         match self {
-            Storage::F32 => blocks::f32,
-            Storage::F16 => blocks::f16,
-            Storage::Bf16 => blocks::bf16,
-            Storage::Q4_0 => blocks::q4_0,
-            Storage::Q4_1 => blocks::q4_1,
-            Storage::Q5_0 => blocks::q5_0,
-            Storage::Q5_1 => blocks::q5_1,
-            Storage::Q8_0 => blocks::q8_0,
-            Storage::Q4K => blocks::q4_k,
-            Storage::Q5K => blocks::q5_k,
-            Storage::Q6K => blocks::q6_k,
+            Storage::F32 => each(bytes, values, blocks::f32),
+            Storage::F16 => each(bytes, values, blocks::f16),
+            Storage::Bf16 => each(bytes, values, blocks::bf16),
+            Storage::Q4_0 => each(bytes, values, blocks::q4_0),
+            Storage::Q4_1 => each(bytes, values, blocks::q4_1),
+            Storage::Q5_0 => each(bytes, values, blocks::q5_0),
+            Storage::Q5_1 => each(bytes, values, blocks::q5_1),
+            Storage::Q8_0 => each(bytes, values, blocks::q8_0),
+            Storage::Q4K => each(bytes, values, blocks::q4_k),
+            Storage::Q5K => each(bytes, values, blocks::q5_k),
+            Storage::Q6K => each(bytes, values, blocks::q6_k),
         }
     }
+}
+
+/// Expands blocks of `BYTES` bytes and `VALUES` values with `one`.
+fn each<const BYTES: usize, const VALUES: usize>(
+    bytes: &[u8],
+    values: &mut [f32],
+    one: impl Fn(&[u8; BYTES], &mut [f32; VALUES]),
+) {
+    let (blocks, outputs) = (bytes.as_chunks::<BYTES>().0, values.as_chunks_mut::<VALUES>().0);
+    assert_eq!(blocks.len(), outputs.len());
+    blocks.iter().zip(outputs).for_each(|(block, output)| one(block, output));
 }
 
 fn not_read(code: u32, name: &str) -> Error {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub(super) use self::vocabulary::SpecialIds;
 use self::vocabulary::{Kind, Vocabulary};
-use super::metadata::Metadata;
+use super::{file_of, metadata::Metadata};
 use crate::{Error, Result, Tokenizer};
 
 /// A rebuilt tokenizer.
@@ -18,7 +18,7 @@ pub(super) struct Rebuilt {
     pub(super) tokenizer: Tokenizer,
     pub(super) ids: SpecialIds,
     /// The files of a checkpoint folder that describe it, by name.
-    pub(super) files: Vec<(&'static str, Value)>,
+    pub(super) files: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// The parts of a tokenizer.json that depend on the kind of tokenizer.
@@ -51,13 +51,14 @@ pub(super) fn rebuild(metadata: &Metadata<'_>) -> Result<Rebuilt> {
     };
     let around = around(metadata, &vocabulary, &parts)?;
     let ids = vocabulary.ids.clone();
-    let json = definition(&vocabulary, parts, around);
-    let bytes = serde_json::to_vec(&json).map_err(|e| Error::Tokenizer(e.to_string()))?;
+    // Loaded from the bytes that are written, so that a pruned checkpoint has the same digest.
+    let bytes = file_of(&definition(&vocabulary, &parts, around));
     let mut tokenizer = Tokenizer::from_json(&bytes, ids.bos, ids.eos())?;
     tokenizer.chat_template = metadata.text(files::CHAT_TEMPLATE)?.map(str::to_owned);
-    let mut described = files::around(metadata, &vocabulary, around)?;
-    described.push(("tokenizer.json", json));
-    Ok(Rebuilt { tokenizer, ids, files: described })
+    let described = files::around(metadata, &vocabulary, around)?;
+    let described = described.into_iter().map(|(name, value)| (name, file_of(&value)));
+    let files = described.chain([("tokenizer.json", bytes)]).collect();
+    Ok(Rebuilt { tokenizer, ids, files })
 }
 
 fn kind(metadata: &Metadata<'_>) -> Result<Kind> {
@@ -87,7 +88,7 @@ fn around(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>, parts: &Parts) -
 }
 
 /// The contents of tokenizer.json.
-fn definition(vocabulary: &Vocabulary<'_>, parts: Parts, around: Around) -> Value {
+fn definition(vocabulary: &Vocabulary<'_>, parts: &Parts, around: Around) -> Value {
     json!({
         "version": "1.0",
         "truncation": null,

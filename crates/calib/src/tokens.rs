@@ -1,0 +1,104 @@
+//! Token ids of long texts.
+
+use lm::Tokenizer;
+use rayon::prelude::*;
+
+use crate::Result;
+
+/// Bytes of the parts that a long text is tokenised in.
+const PART: usize = 1 << 20;
+
+/// Bytes on either side of a seam that are tokenised together to see whether it changes anything.
+const AROUND: usize = 256;
+
+/// Places that are tried for one seam.
+const TRIES: usize = 8;
+
+/// Token ids of `text` as one string, without special tokens. Long texts are tokenised in parts at
+/// once where the tokenizer shows that cutting there changes nothing; where it does not (a tokenizer
+/// without words, say), they are tokenised whole.
+pub(crate) fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    encode_in_parts(tokenizer, text, PART)
+}
+
+fn encode_in_parts(tokenizer: &Tokenizer, text: &str, part: usize) -> Result<Vec<u32>> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut target = part;
+    while target < text.len() {
+        let seam = seam(tokenizer, text, target)?;
+        if let Some(seam) = seam {
+            parts.push(&text[start..seam]);
+            start = seam;
+        }
+        target = seam.unwrap_or(target) + part;
+    }
+    parts.push(&text[start..]);
+    let tokens = parts.par_iter().map(|part| tokenizer.encode(part, false));
+    Ok(tokens.collect::<lm::Result<Vec<_>>>()?.concat())
+}
+
+/// The first place from `target` on, of a few between words, where a cut changes no token around.
+fn seam(tokenizer: &Tokenizer, text: &str, target: usize) -> Result<Option<usize>> {
+    let bytes = text.as_bytes();
+    let letter = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_alphabetic);
+    let between_words = |place: &usize| {
+        bytes[*place] == b' ' && letter(place.saturating_sub(1)) && letter(place + 1)
+    };
+    let most = bytes.len().min(target + AROUND * TRIES);
+    for place in (target..most).filter(between_words).take(TRIES) {
+        let from = text.floor_char_boundary(place.saturating_sub(AROUND));
+        let to = text.floor_char_boundary((place + AROUND).min(text.len()));
+        let whole = tokenizer.encode(&text[from..to], false)?;
+        let mut cut = tokenizer.encode(&text[from..place], false)?;
+        cut.extend(tokenizer.encode(&text[place..to], false)?);
+        if whole == cut {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn tokenizer(change: impl Fn(&mut serde_json::Value)) -> Tokenizer {
+        let mut definition = testkit::tokenizer_json(280);
+        change(&mut definition);
+        Tokenizer::from_json(definition.to_string().as_bytes(), None, vec![]).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn parts_give_the_tokens_of_the_whole(text in "([a-z]{1,9}[ ]{1,2}|[ \n'é0-9.,]{1,4}){0,120}") {
+            let with_words = tokenizer(|_| ());
+            let with_prefix = tokenizer(|definition| {
+                definition["pre_tokenizer"]["add_prefix_space"] = json!(true);
+            });
+            let without_words = tokenizer(|definition| {
+                definition["pre_tokenizer"]["use_regex"] = json!(false);
+            });
+            for tokenizer in [with_words, with_prefix, without_words] {
+                let whole = tokenizer.encode(&text, false).unwrap();
+                prop_assert_eq!(encode_in_parts(&tokenizer, &text, 20).unwrap(), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn seams_are_found_between_words_and_refused_where_they_would_show() {
+        let text = "the other one and the rest of it ".repeat(40);
+        let found = seam(&tokenizer(|_| ()), &text, 600).unwrap().unwrap();
+        assert_eq!(&text[found..found + 1], " ");
+        assert!((600..620).contains(&found));
+        let with_prefix =
+            tokenizer(|definition| definition["pre_tokenizer"]["add_prefix_space"] = json!(true));
+        // " the" stays as it is, so nothing shows that the tokenizer would add a space elsewhere.
+        assert!(seam(&with_prefix, &text, 600).unwrap().is_some());
+        assert_eq!(seam(&tokenizer(|_| ()), &"a".repeat(3000), 600).unwrap(), None);
+    }
+}
