@@ -1,9 +1,9 @@
 //! The values an option may take, from the registries that know them.
 
+use calib::synthesis::SYNTHESES;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, builder::ValueParser};
 use compute::Precision;
-use calib::synthesis::SYNTHESES;
 use prune::{Propagation, Scope, allocations::ALLOCATIONS, methods::METHODS};
 
 /// The calibration source that is the model itself.

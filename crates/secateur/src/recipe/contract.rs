@@ -109,11 +109,7 @@ fn every_option_changes_the_options_that_are_read() {
                 continue; // a registry of one entry has nothing else to choose
             }
             let with = Invocation::parse(line.clone()).unwrap();
-            assert_ne!(
-                format!("{:?}", without.command),
-                format!("{:?}", with.command),
-                "{line:?}"
-            );
+            assert_ne!(format!("{:?}", without.command), format!("{:?}", with.command), "{line:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Names that someone who mistyped one may have meant.
 
-/// Names near `name`, the nearest first, at most three.
+/// Names near `name`, the nearest first, at most three; one alone that differs only in its dashes.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = name.to_lowercase().replace('_', "-");
     let limit = 1 + wanted.chars().count() / 3;
@@ -9,6 +9,9 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> V
         .filter(|(distance, candidate)| *distance <= limit || candidate.contains(&wanted))
         .collect();
     near.sort();
+    if near.first().is_some_and(|(distance, _)| *distance == 0) {
+        near.truncate(1);
+    }
     near.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
 
@@ -53,7 +56,7 @@ mod tests {
 
     #[test]
     fn near_names_are_found_and_far_ones_not() {
-        let known = || ["sparsity", "samples", "top-k", "repetition-penalty"].into_iter();
+        let known = || ["sparsity", "samples", "top-k", "top-p", "repetition-penalty"].into_iter();
         assert_eq!(nearest("sparsty", known()), ["sparsity"]);
         assert_eq!(nearest("top_k", known()), ["top-k"]);
         assert_eq!(nearest("penalty", known()), ["repetition-penalty"]);

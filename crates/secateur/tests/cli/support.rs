@@ -1,5 +1,4 @@
 //! The real binary on tiny models.
-#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part
 
 use std::{
     ffi::OsStr,
@@ -9,32 +8,32 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-pub use testkit::{Dtype, TinyOptions, tiny_llama};
+pub(crate) use testkit::{Dtype, TinyOptions, tiny_llama};
 
 /// A folder to work in, with a tiny dense model and a text.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
 impl Bench {
     /// A tiny model of the default options.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&TinyOptions::default())
     }
 
-    pub fn with(options: &TinyOptions) -> Self {
+    pub(crate) fn with(options: &TinyOptions) -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
         tiny_llama(&bench.path("dense"), options);
         fs::write(bench.path("text.txt"), text(4000)).unwrap();
         bench
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The binary, run in the folder, with caches of its own.
-    pub fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_secateur"));
         command.args(words).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env("HF_HOME", self.path("hub")).env("HF_HUB_OFFLINE", "1");
@@ -43,31 +42,31 @@ impl Bench {
     }
 
     /// Runs a command line written as one text; words have no spaces in them.
-    pub fn run(&self, line: &str) -> Run {
+    pub(crate) fn run(&self, line: &str) -> Run {
         let output = self.command(line.split_whitespace()).output().unwrap();
         Run { line: line.to_owned(), output, folder: self.folder.path().to_owned() }
     }
 }
 
 /// What a run printed and how it ended.
-pub struct Run {
+pub(crate) struct Run {
     line: String,
     output: Output,
     folder: PathBuf,
 }
 
 impl Run {
-    pub fn code(&self) -> Option<i32> {
+    pub(crate) fn code(&self) -> Option<i32> {
         self.output.status.code()
     }
 
     /// stdout, with the folder's path left out.
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         self.readable(&self.output.stdout)
     }
 
     /// stderr, with the folder's path left out.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         self.readable(&self.output.stderr)
     }
 
@@ -78,30 +77,30 @@ impl Run {
     }
 
     /// stderr without progress: what is said from the error on.
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         let text = self.stderr();
         text.find("error: ").map_or(text.clone(), |start| text[start..].to_owned())
     }
 
     /// The run, which must have succeeded.
-    pub fn succeeded(self) -> Self {
+    pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.code(), Some(0), "secateur {}\n{}", self.line, self.stderr());
         self
     }
 
     /// The run, which must have refused its input.
-    pub fn refused(self) -> Self {
+    pub(crate) fn refused(self) -> Self {
         assert_eq!(self.code(), Some(2), "secateur {}\n{}", self.line, self.stderr());
         self
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.output.stdout).unwrap()
     }
 }
 
 /// Sentences, no two alike.
-pub fn text(words: usize) -> String {
+pub(crate) fn text(words: usize) -> String {
     let vocabulary = ["the", "old", "gardener", "cut", "a", "rose", "in", "rain", "and", "sang"];
     let mut text = String::new();
     for index in 0..words {
@@ -113,7 +112,7 @@ pub fn text(words: usize) -> String {
 }
 
 /// Every file of a folder and its bytes.
-pub fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| {

@@ -1,11 +1,8 @@
 //! Recipes through the real binary.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 
-use support::Bench;
+use crate::support::Bench;
 
 const LINE: &str = "dense -o out --sparsity 2:4 --calibration text.txt --samples 4 --length 32 \
                     --skip 0 --skip down_proj --perplexity text.txt --window 64 --threads 1";
@@ -29,7 +26,8 @@ fn a_recipe_does_what_the_command_line_does() {
     fs::write(bench.path("recipe.toml"), recipe).unwrap();
     bench.run("run recipe.toml --output other").succeeded();
     let same = |name: &str| {
-        let [one, other] = ["out", "other"].map(|out| fs::read(bench.path(out).join(name)).unwrap());
+        let [one, other] =
+            ["out", "other"].map(|out| fs::read(bench.path(out).join(name)).unwrap());
         assert!(one == other, "{name}");
     };
     same("model.safetensors");

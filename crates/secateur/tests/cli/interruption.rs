@@ -1,7 +1,4 @@
 //! Runs that are killed or stopped, and go on.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::{
     fs,
@@ -9,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Bench, Run, TinyOptions, contents};
+use crate::support::{Bench, Run, TinyOptions, contents};
 
 const LINE: &str = "prune dense -o out --calibration text.txt --samples 24 --length 96 --threads 1";
 

@@ -1,12 +1,9 @@
 //! From a dense model to a pruned one and its report.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 
+use crate::support::{Bench, Dtype, TinyOptions, contents};
 use serde_json::Value;
-use support::{Bench, Dtype, TinyOptions, contents};
 
 const CALIBRATION: &str = "--calibration text.txt --samples 4 --length 32";
 
@@ -63,11 +60,13 @@ fn the_report_says_what_was_asked_done_and_lost() {
 #[test]
 fn a_run_closes_with_a_table() {
     let bench = Bench::new();
-    let line = format!("prune dense -o out {CALIBRATION} --perplexity text.txt --window 64 --quiet");
+    let line =
+        format!("prune dense -o out {CALIBRATION} --perplexity text.txt --window 64 --quiet");
     let run = bench.run(&line).succeeded();
     assert_eq!(run.stderr(), "", "quiet means quiet");
     let table = run.stdout();
-    for expected in ["dense", "pruned", "50.00 %", "peak memory", "out/report.json", "inspect out"] {
+    for expected in ["dense", "pruned", "50.00 %", "peak memory", "out/report.json", "inspect out"]
+    {
         assert!(table.contains(expected), "{expected} expected in\n{table}");
     }
 }
@@ -76,7 +75,8 @@ fn a_run_closes_with_a_table() {
 fn a_dry_run_plans_and_writes_nothing() {
     let bench = Bench::new();
     let before = contents_of(&bench);
-    let line = format!("prune dense -o out --sparsity 2:4 {CALIBRATION} --dry-run --skip down_proj");
+    let line =
+        format!("prune dense -o out --sparsity 2:4 {CALIBRATION} --dry-run --skip down_proj");
     let plan = bench.run(&line).succeeded();
     insta::assert_snapshot!("dry-run", plan.stdout());
     let json = bench.run(&format!("{line} --json")).succeeded().json();

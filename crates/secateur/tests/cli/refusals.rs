@@ -1,12 +1,9 @@
 //! Input that cannot be used: exit code 2, a message that says why, and nothing written.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::{fs, path::PathBuf};
 
+use crate::support::{Bench, TinyOptions};
 use serde_json::{Value, json};
-use support::{Bench, TinyOptions};
 
 const WEIGHTS: &str = "dense/model.safetensors";
 const PRUNE: &str = "prune dense -o out --calibration text.txt --samples 4 --length 32";
@@ -74,7 +71,8 @@ fn config(bench: &Bench, field: &str, value: Value) {
 
 fn shard_elsewhere(bench: &Bench) {
     fs::rename(bench.path(WEIGHTS), bench.path("elsewhere.safetensors")).unwrap();
-    let index = json!({"metadata": {}, "weight_map": {"lm_head.weight": "../elsewhere.safetensors"}});
+    let index =
+        json!({"metadata": {}, "weight_map": {"lm_head.weight": "../elsewhere.safetensors"}});
     fs::write(bench.path("dense/model.safetensors.index.json"), index.to_string()).unwrap();
 }
 

@@ -1,15 +1,20 @@
 //! What the binary says of itself.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
-use support::Bench;
+use crate::support::Bench;
 
 #[test]
 fn the_help_of_every_command() {
     let bench = Bench::new();
     let commands = [
-        "", "prune", "calibrate", "eval", "generate", "inspect", "list", "explain", "run",
+        "",
+        "prune",
+        "calibrate",
+        "eval",
+        "generate",
+        "inspect",
+        "list",
+        "explain",
+        "run",
         "completions",
     ];
     for command in commands {

@@ -1,0 +1,9 @@
+//! The real binary on tiny models.
+#![allow(clippy::unwrap_used)] // helpers of tests are not test functions
+
+mod help;
+mod interruption;
+mod pruning;
+mod recipes;
+mod refusals;
+mod support;
