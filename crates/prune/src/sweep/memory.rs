@@ -6,8 +6,11 @@ use lm::BlockSpec;
 use super::Job;
 use crate::{Needs, Propagation, Result};
 
-/// Memory of the program itself: code, tokenizer, headers, buffers of fixed size.
-const BASE: u64 = 96 << 20;
+/// Memory of the program itself: headers, thread stacks, buffers of fixed size.
+const BASE: u64 = 32 << 20;
+
+/// Memory of the tokenizer for each of its tokens: about 50 MB for 49,152 of them.
+const TOKEN: u64 = 1 << 10;
 
 /// Which site inputs are kept for all tokens, and which are made anew chunk by chunk.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +84,10 @@ fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
     };
     // dense and score in f32, mask, the encoded bytes, the decoded copy
     let pruning = linear * (4 + 4 + 1 + 4 + 4);
-    // residual, site input, three products of the widest stage, the embedding's rows
+    // residual, input, queries, keys, values, result of the attention; gate and up of the MLP
     let widest = blocks.iter().map(|block| block.mlp.intermediate).max().unwrap_or(0) as u64;
     let chunk = if measured { (longest.max(2048) + longest) as u64 } else { 0 };
-    let running = chunk * (4 * widest + 6 * model.spec().hidden as u64) * 4;
-    BASE + copies * block * value_size(model.precision()) + pruning + running
+    let running = chunk * (2 * widest + 6 * model.spec().hidden as u64) * 4;
+    let program = BASE + TOKEN * model.spec().vocabulary as u64;
+    program + copies * block * value_size(model.precision()) + pruning + running
 }
