@@ -53,15 +53,37 @@ fn a_model_larger_than_memory_is_pruned_within_it() {
     let memory = format!("{ALLOWED}MiB");
     let text = path("text.txt");
     let arguments = [
-        "prune", &dense, "-o", &pruned, "--calibration", &text, "--samples", "8", "--length", "256",
-        "--threads", "2", "--memory", &memory, "--quiet",
+        "prune",
+        &dense,
+        "-o",
+        &pruned,
+        "--calibration",
+        &text,
+        "--samples",
+        "8",
+        "--length",
+        "256",
+        "--threads",
+        "2",
+        "--memory",
+        &memory,
+        "--quiet",
     ];
     let output = limited(ALLOWED, &arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     // scoring the result one block at a time fits as well
-    let arguments =
-        ["eval", &pruned, "--perplexity", &text, "--window", "256", "--streamed", "--memory", &memory];
+    let arguments = [
+        "eval",
+        &pruned,
+        "--perplexity",
+        &text,
+        "--window",
+        "256",
+        "--streamed",
+        "--memory",
+        &memory,
+    ];
     let output = limited(ALLOWED, &arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // and the limit does bite: with all blocks resident the same work does not fit

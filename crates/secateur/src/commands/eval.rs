@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use lm::scoring;
 use serde_json::json;
 
 use crate::measure::{Texts, protocol};
@@ -15,7 +16,9 @@ pub(crate) fn run(options: &EvalOptions, resolved: &Resolved) -> anyhow::Result<
     let begun = Instant::now();
     let observer = terminal::observer(options.running.quiet);
     let model = setup::model(&options.model, &*observer)?;
-    let texts = Texts::read(&options.evaluation, options.model.memory_bytes(), &model)?;
+    let memory = options.model.memory_bytes();
+    let scoring = scoring::Options { streamed: options.evaluation.streamed, memory };
+    let texts = Texts::read(&options.evaluation, scoring, &model)?;
     texts.require_one()?;
     let measured = texts.measure(&model, &*observer)?;
     drop(observer);

@@ -64,7 +64,7 @@ pub(crate) struct SynthesisOptions {
     pub(crate) prefix_tokens: Option<usize>,
 
     /// The share of texts, the most perplexing to the model, that is dropped
-    #[arg(long, value_name = "SHARE", default_value_t = SynthesisSettings::default().drop_share)]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE", default_value_t = SynthesisSettings::default().drop_share)]
     pub(crate) drop_share: f64,
 
     /// Tokens in a run that counts as repeated where it occurs again in its text
@@ -72,7 +72,7 @@ pub(crate) struct SynthesisOptions {
     pub(crate) repeat_length: usize,
 
     /// The share of repeated runs above which a text is dropped
-    #[arg(long, value_name = "SHARE", default_value_t = Repetition::default().share)]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE", default_value_t = Repetition::default().share)]
     pub(crate) repeat_share: f64,
 
     #[command(flatten)]

@@ -78,7 +78,7 @@ fn calibrate(
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
     };
-    let set = calib::collect(recipe, &workspace, observer).context("calibration data")?;
+    let set = calib::collect(recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
     Ok(Some(set))
 }
 
