@@ -90,6 +90,25 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_real_text_give_the_tokens_of_the_whole() {
+        let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into();
+        let shared: std::path::PathBuf =
+            std::env::var_os("SECATEUR_SHARED").map_or_else(beside, Into::into);
+        let Ok(text) = std::fs::read_to_string(shared.join("corpora/wikitext2-raw-test.txt"))
+        else {
+            println!("skipped: {} is not there", shared.display());
+            return;
+        };
+        let text = &text[..text.floor_char_boundary(300_000)];
+        for model in ["SmolLM2-135M-Instruct.Q4_1.gguf", "stories260k"] {
+            let checkpoint = lm::Checkpoint::open(&shared.join("models").join(model)).unwrap();
+            let tokenizer = &checkpoint.tokenizer;
+            let whole = tokenizer.encode(text, false).unwrap();
+            assert_eq!(encode_in_parts(tokenizer, text, 3000).unwrap(), whole, "{model}");
+        }
+    }
+
+    #[test]
     fn seams_are_found_between_words_and_refused_where_they_would_show() {
         let text = "the other one and the rest of it ".repeat(40);
         let found = seam(&tokenizer(|_| ()), &text, 600).unwrap().unwrap();

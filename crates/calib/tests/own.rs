@@ -137,7 +137,7 @@ fn a_finished_set_is_not_written_again() {
         notes[0].starts_with("the model writes its own calibration data: 8 texts"),
         "{notes:?}"
     );
-    assert!(notes[0].contains("384 tokens in all"), "{notes:?}");
+    assert!(notes[0].contains("of 48 tokens, 384 in all"), "{notes:?}");
     let before = files(&cache);
     let again = Watch::default();
     assert_eq!(collect(&bench, &recipe, &cache, &again).unwrap(), set);

@@ -19,8 +19,8 @@ pub(crate) trait Author {
     /// The probability of every text.
     fn score(&self, texts: &[&[u32]], observer: &dyn Observer) -> Result<Vec<Score>>;
 
-    /// What writing and scoring `texts` texts costs at most, for people.
-    fn cost(&self, texts: usize) -> String;
+    /// What writing and scoring `texts` texts of up to `length` tokens costs, for people.
+    fn cost(&self, texts: usize, length: usize) -> String;
 }
 
 /// A model that writes by a strategy and scores its own texts.
@@ -64,14 +64,15 @@ impl Author for ModelAuthor<'_> {
         }
     }
 
-    fn cost(&self, texts: usize) -> String {
-        let parameters = self.model.spec().parameters();
-        let tokens = texts * self.length;
-        let operations = 4.0 * parameters as f64 * tokens as f64;
+    fn cost(&self, texts: usize, length: usize) -> String {
+        let parameters = self.model.spec().parameters() as f64;
+        let tokens = texts * length;
+        let operations = 4.0 * parameters * tokens as f64;
         format!(
-            "{texts} texts of up to {} tokens, {tokens} tokens in all, about {operations:.1e} \
-             floating-point operations with {:.3e} parameters (writing and scoring)",
-            self.length, parameters as f64
+            "{texts} texts of {length} tokens, {tokens} in all, about {:.1} TFLOP (writing and scoring \
+             with {:.1} million parameters)",
+            operations / 1e12,
+            parameters / 1e6
         )
     }
 }

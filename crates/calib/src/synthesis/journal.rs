@@ -152,6 +152,12 @@ impl Journal {
         self.scores.get(&stream).copied()
     }
 
+    /// Mean number of tokens of the finished texts, special tokens not counted.
+    pub(crate) fn mean_length(&self) -> usize {
+        let tokens: usize = self.texts.values().map(|text| text.body().len()).sum();
+        tokens / self.texts.len().max(1)
+    }
+
     /// Number of finished texts.
     pub(crate) fn len(&self) -> usize {
         self.texts.len()

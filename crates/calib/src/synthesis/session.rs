@@ -46,10 +46,10 @@ impl Session<'_> {
     /// too short to fill the windows with a sensible number of them.
     pub(crate) fn run(&self, journal: &mut Journal) -> Result<Written> {
         let first = self.first_round();
-        self.announce(journal, first);
         let (mut texts, mut round) = (first, 1);
         loop {
             self.observer.check()?;
+            self.announce(journal, texts, round);
             self.write(journal, texts)?;
             self.score(journal, texts)?;
             let (windows, dropped) = self.cut(journal, texts);
@@ -77,16 +77,28 @@ impl Session<'_> {
         ((texts as f64 * growth.clamp(1.0, 8.0)).ceil() as usize).max(texts + 1)
     }
 
-    fn announce(&self, journal: &Journal, texts: usize) {
+    /// Says what is about to be spent, before it is.
+    fn announce(&self, journal: &Journal, texts: usize, round: usize) {
         let missing = (0..texts as u64).filter(|stream| journal.text(*stream).is_none()).count();
-        if journal.len() > 0 {
+        if round == 1 && journal.len() > 0 {
             let kept = journal.len();
             self.observer.note(&format!("{kept} texts of an earlier run are used again"));
         }
-        if missing > 0 {
-            let cost = self.author.cost(missing);
-            self.observer.note(&format!("the model writes its own calibration data: {cost}"));
+        if missing == 0 {
+            return;
         }
+        let note = match round {
+            1 => {
+                let cost = self.author.cost(missing, self.windows.length);
+                format!("the model writes its own calibration data: {cost}")
+            }
+            _ => {
+                let mean = journal.mean_length();
+                let cost = self.author.cost(missing, mean);
+                format!("its texts end after {mean} tokens on average, so it writes more: {cost}")
+            }
+        };
+        self.observer.note(&note);
     }
 
     /// Writes those of the first `texts` texts that are missing.

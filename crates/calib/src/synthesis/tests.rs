@@ -73,8 +73,8 @@ impl Author for Fake {
         Ok(texts.iter().map(score).collect())
     }
 
-    fn cost(&self, texts: usize) -> String {
-        format!("{texts} texts")
+    fn cost(&self, texts: usize, length: usize) -> String {
+        format!("{texts} texts of {length}")
     }
 }
 
