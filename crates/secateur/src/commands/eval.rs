@@ -5,7 +5,7 @@ use std::time::Instant;
 use lm::scoring;
 use serde_json::json;
 
-use crate::measure::{Texts, protocol};
+use crate::measure::{Measured, Texts, protocol};
 use crate::options::EvalOptions;
 use crate::recipe::Resolved;
 use crate::terminal::{self, format, table::Table};
@@ -24,7 +24,8 @@ pub(crate) fn run(options: &EvalOptions, resolved: &Resolved) -> anyhow::Result<
     drop(observer);
     let dtype = setup::precision_name(model.precision());
     if options.running.json {
-        let entry = |text: &crate::measure::Measured| json!({"file": text.file, "dtype": dtype, "result": text.perplexity});
+        let entry =
+            |text: &Measured| json!({"file": text.file, "dtype": dtype, "result": text.perplexity});
         return output::json(&json!({
             "version": env!("CARGO_PKG_VERSION"),
             "recipe": resolved,
