@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use crate::terminal::format::bytes;
+
 /// The run failed.
 const FAILED: u8 = 1;
 /// The input is at fault.
@@ -37,6 +39,21 @@ impl fmt::Display for BadInput {
 
 impl Error for BadInput {}
 
+/// The user stopped the work.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    /// The command that goes on with it.
+    pub(crate) go_on: String,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped; to go on:\n\n  {}\n", self.go_on)
+    }
+}
+
+impl Error for Stopped {}
+
 /// `0` done, `1` the run failed, `2` bad input, `130` stopped by the user.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if is_cancelled(error) {
@@ -50,7 +67,8 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 
 /// Whether the work ended because the user asked.
 pub(crate) fn is_cancelled(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(model_error(cause), Some(lm::Error::Cancelled)))
+    let cancelled = |cause| matches!(model_error(cause), Some(lm::Error::Cancelled));
+    error.chain().any(|cause| cancelled(cause) || cause.is::<Stopped>())
 }
 
 fn is_bad_input(cause: &(dyn Error + 'static)) -> bool {
@@ -77,6 +95,10 @@ fn model_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a lm::Error> {
 
 /// `error: …`, `caused by: …`, an empty line and `hint: …`.
 pub(crate) fn render(error: &anyhow::Error) -> String {
+    if is_cancelled(error) {
+        let stopped = error.chain().find_map(|cause| cause.downcast_ref::<Stopped>());
+        return stopped.map_or("stopped\n".to_owned(), Stopped::to_string);
+    }
     let mut messages: Vec<String> = Vec::new();
     for cause in error.chain() {
         let message = message(cause);
@@ -94,6 +116,10 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
 
 /// The message of one cause, without a hint that is shown on its own line.
 fn message(cause: &(dyn Error + 'static)) -> String {
+    if let Some(lm::Error::Memory { what, needed, allowed, .. }) = model_error(cause) {
+        let (needed, allowed) = (bytes(*needed), bytes(*allowed));
+        return format!("{what} needs {needed} of memory, {allowed} are allowed");
+    }
     let message = cause.to_string();
     match model_hint(cause) {
         Some(hint) => message.strip_suffix(&format!(": {hint}")).unwrap_or(&message).to_owned(),

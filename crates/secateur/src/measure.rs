@@ -36,7 +36,7 @@ impl Texts {
     /// model's context.
     pub(crate) fn read(
         options: &EvaluationOptions,
-        memory: Option<u64>,
+        scoring: scoring::Options,
         model: &Model,
     ) -> anyhow::Result<Self> {
         let context = model.spec().context;
@@ -44,13 +44,13 @@ impl Texts {
         let mut texts = Vec::with_capacity(options.perplexity.len());
         for file in &options.perplexity {
             let text = checked(file, window, model);
-            let text = text.with_context(|| format!("perplexity on {}", file.display()))?;
+            let text = text.with_context(|| not_measured(file))?;
             texts.push((file.clone(), text));
         }
         if window > context {
             return Err(eval::Error::Window { window, context }.into());
         }
-        Ok(Self { texts, window, scoring: scoring::Options { streamed: options.streamed, memory } })
+        Ok(Self { texts, window, scoring })
     }
 
     /// The files.
@@ -86,7 +86,7 @@ impl Texts {
     ) -> anyhow::Result<Vec<Measured>> {
         let measure = |(file, text): &(PathBuf, String)| {
             let found = eval::perplexity(model, text, self.window, &self.scoring, observer);
-            let perplexity = found.with_context(|| format!("perplexity on {}", file.display()))?;
+            let perplexity = found.with_context(|| not_measured(file))?;
             Ok(Measured { file: file.clone(), perplexity })
         };
         self.texts.iter().map(measure).collect()
@@ -100,6 +100,10 @@ fn checked(file: &Path, window: usize, model: &Model) -> eval::Result<String> {
         return Err(eval::Error::TooShort { tokens, window });
     }
     Ok(text)
+}
+
+fn not_measured(file: &Path) -> String {
+    format!("the perplexity on {} cannot be measured", file.display())
 }
 
 /// How a perplexity was measured, in one line.

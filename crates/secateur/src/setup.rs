@@ -53,6 +53,9 @@ pub(crate) fn checkpoint(
     Ok(Checkpoint::open(&snapshot)?)
 }
 
+/// What is said of an error on the way to calibration data.
+pub(crate) const NO_CALIBRATION: &str = "no calibration data can be made";
+
 const WHAT_A_MODEL_IS: &str = "a model is a Hugging Face folder, a .gguf file, or a hub id such as \
                                HuggingFaceTB/SmolLM2-135M";
 

@@ -26,7 +26,7 @@ fn large_model(folder: &Path) -> u64 {
         ..TinyOptions::default()
     };
     tiny_llama(folder, &options);
-    folder.join("model.safetensors").metadata().unwrap().len()
+    folder.join("model.safetensors").metadata().expect("the model was written").len()
 }
 
 /// Text for the byte-level tokenizer, without meaning.
@@ -39,7 +39,7 @@ fn limited(mebibytes: u64, arguments: &[&str]) -> Output {
     let script = format!("ulimit -d {}; exec \"$0\" \"$@\"", mebibytes * 1024);
     let mut command = Command::new("sh");
     command.args(["-c", &script, env!("CARGO_BIN_EXE_secateur")]).args(arguments);
-    command.output().unwrap()
+    command.output().expect("the binary runs")
 }
 
 #[test]

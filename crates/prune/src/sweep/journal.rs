@@ -3,6 +3,7 @@
 use compute::Precision;
 use lm::checkpoint::CheckpointWriter;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{BlockReport, Job};
 use crate::{Error, Recipe, Result};
@@ -54,11 +55,23 @@ impl Identity {
     /// The first thing in which `other` differs, as `what: found, expected`.
     fn difference(&self, other: &Identity) -> Option<String> {
         let fields = |identity: &Identity| serde_json::to_value(identity).unwrap_or_default();
-        let (here, there) = (fields(self), fields(other));
-        let here = here.as_object()?;
-        let (name, found) = here.iter().find(|(name, value)| there.get(name) != Some(value))?;
-        Some(format!("it was begun with {name} {found}, this run has {}", there[name]))
+        let (name, found, expected) = first_difference("", &fields(self), &fields(other))?;
+        Some(format!("it was begun with {name} {found}, this run has {expected}"))
     }
+}
+
+/// The first field, under its full name, in which two JSON values differ.
+fn first_difference(name: &str, here: &Value, there: &Value) -> Option<(String, Value, Value)> {
+    let (Value::Object(fields), Value::Object(_)) = (here, there) else {
+        let differ = here != there;
+        return differ.then(|| (name.to_owned(), here.clone(), there.clone()));
+    };
+    let dot = if name.is_empty() { "" } else { "." };
+    let mut differences = fields.iter().map(|(field, value)| {
+        let other = there.get(field).unwrap_or(&Value::Null);
+        first_difference(&format!("{name}{dot}{field}"), value, other)
+    });
+    differences.find_map(|difference| difference)
 }
 
 impl Journal {

@@ -5,7 +5,7 @@ use calib::{CalibrationSet, Workspace};
 use lm::Observer;
 use serde_json::json;
 
-use crate::failure::{self, BadInput};
+use crate::failure::{self, BadInput, Stopped};
 use crate::options::CalibrateOptions;
 use crate::recipe::Resolved;
 use crate::terminal::{self, format, table::definitions};
@@ -18,12 +18,11 @@ pub(crate) fn run(options: &CalibrateOptions, resolved: &Resolved) -> anyhow::Re
     drop(observer);
     match made {
         Ok(set) => report(options, &set),
-        Err(error) => {
-            if failure::is_cancelled(&error) {
-                eprintln!("finished texts are kept; to go on:\n  {}", resolved.command_line());
-            }
-            Err(error)
+        // texts that were finished are kept in the cache
+        Err(error) if failure::is_cancelled(&error) => {
+            Err(Stopped { go_on: resolved.command_line() }.into())
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -41,7 +40,7 @@ fn make(options: &CalibrateOptions, observer: &dyn Observer) -> anyhow::Result<C
         memory: options.model.memory_bytes(),
     };
     let recipe = options.calibration.recipe()?;
-    let set = calib::collect(&recipe, &workspace, observer).context("calibration data")?;
+    let set = calib::collect(&recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
     set.save(&options.output, &model.checkpoint().tokenizer)?;
     Ok(set)
 }

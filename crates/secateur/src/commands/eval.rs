@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use lm::scoring;
 use serde_json::json;
 
-use crate::measure::{Texts, protocol};
+use crate::measure::{Measured, Texts, protocol};
 use crate::options::EvalOptions;
 use crate::recipe::Resolved;
 use crate::terminal::{self, format, table::Table};
@@ -15,13 +16,16 @@ pub(crate) fn run(options: &EvalOptions, resolved: &Resolved) -> anyhow::Result<
     let begun = Instant::now();
     let observer = terminal::observer(options.running.quiet);
     let model = setup::model(&options.model, &*observer)?;
-    let texts = Texts::read(&options.evaluation, options.model.memory_bytes(), &model)?;
+    let memory = options.model.memory_bytes();
+    let scoring = scoring::Options { streamed: options.evaluation.streamed, memory };
+    let texts = Texts::read(&options.evaluation, scoring, &model)?;
     texts.require_one()?;
     let measured = texts.measure(&model, &*observer)?;
     drop(observer);
     let dtype = setup::precision_name(model.precision());
     if options.running.json {
-        let entry = |text: &crate::measure::Measured| json!({"file": text.file, "dtype": dtype, "result": text.perplexity});
+        let entry =
+            |text: &Measured| json!({"file": text.file, "dtype": dtype, "result": text.perplexity});
         return output::json(&json!({
             "version": env!("CARGO_PKG_VERSION"),
             "recipe": resolved,

@@ -51,7 +51,11 @@ pub(crate) struct CalibrationOptions {
 #[command(next_help_heading = "Text the model writes")]
 pub(crate) struct SynthesisOptions {
     /// How the model is made to write
-    #[arg(long, value_parser = choices::syntheses(), default_value_t = SynthesisSettings::default().strategy)]
+    #[arg(
+        long,
+        value_parser = choices::syntheses(),
+        default_value_t = SynthesisSettings::default().strategy,
+    )]
     pub(crate) synthesis: String,
 
     /// A text file whose passages give each text its first tokens; without it, texts start from the
@@ -64,7 +68,12 @@ pub(crate) struct SynthesisOptions {
     pub(crate) prefix_tokens: Option<usize>,
 
     /// The share of texts, the most perplexing to the model, that is dropped
-    #[arg(long, value_name = "SHARE", default_value_t = SynthesisSettings::default().drop_share)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SHARE",
+        default_value_t = SynthesisSettings::default().drop_share,
+    )]
     pub(crate) drop_share: f64,
 
     /// Tokens in a run that counts as repeated where it occurs again in its text
@@ -72,7 +81,12 @@ pub(crate) struct SynthesisOptions {
     pub(crate) repeat_length: usize,
 
     /// The share of repeated runs above which a text is dropped
-    #[arg(long, value_name = "SHARE", default_value_t = Repetition::default().share)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SHARE",
+        default_value_t = Repetition::default().share,
+    )]
     pub(crate) repeat_share: f64,
 
     #[command(flatten)]

@@ -13,7 +13,12 @@ pub(crate) struct EvaluationOptions {
     pub(crate) perplexity: Vec<PathBuf>,
 
     /// Tokens in a window of the perplexity; 2048 or the model's context if that is shorter
-    #[arg(long, value_name = "TOKENS", requires = "perplexity", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        requires = "perplexity",
+        value_parser = clap::value_parser!(u32).range(2..),
+    )]
     pub(crate) window: Option<u32>,
 
     /// Score block by block, so that a model larger than memory can be evaluated

@@ -23,12 +23,20 @@ pub(crate) struct PruningOptions {
     pub(crate) scope: Option<Scope>,
 
     /// How the sparsity is shared out over the blocks
-    #[arg(long, value_parser = choices::allocations(), default_value_t = Recipe::default().allocation)]
+    #[arg(
+        long,
+        value_parser = choices::allocations(),
+        default_value_t = Recipe::default().allocation,
+    )]
     pub(crate) allocation: String,
 
     /// Which activations are measured: after the pruning of what comes before (staged), or of dense
     /// blocks as in published code (reference)
-    #[arg(long, value_parser = choices::propagations(), default_value_t = Recipe::default().propagation)]
+    #[arg(
+        long,
+        value_parser = choices::propagations(),
+        default_value_t = Recipe::default().propagation,
+    )]
     pub(crate) propagation: Propagation,
 
     /// Leave blocks or linears alone: `0`, `0-2`, `down_proj`, `model.layers.3.*`; may be given

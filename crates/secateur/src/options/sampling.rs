@@ -8,19 +8,39 @@ use lm::generation::Sampling;
 #[command(next_help_heading = "Text the model writes")]
 pub(crate) struct SamplingOptions {
     /// Divides the logits; 0 always takes the most probable token
-    #[arg(long, value_name = "T", default_value_t = Sampling::default().temperature)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "T",
+        default_value_t = Sampling::default().temperature,
+    )]
     pub(crate) temperature: f32,
 
     /// Keep this many of the most probable tokens; 0 keeps all
-    #[arg(long, value_name = "K", default_value_t = Sampling::default().top_k)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "K",
+        default_value_t = Sampling::default().top_k,
+    )]
     pub(crate) top_k: usize,
 
     /// Keep the most probable tokens that together reach this probability
-    #[arg(long, value_name = "P", default_value_t = Sampling::default().top_p)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "P",
+        default_value_t = Sampling::default().top_p,
+    )]
     pub(crate) top_p: f32,
 
     /// Makes tokens that were already written less probable; 1 changes nothing
-    #[arg(long, value_name = "R", default_value_t = Sampling::default().repetition_penalty)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "R",
+        default_value_t = Sampling::default().repetition_penalty,
+    )]
     pub(crate) repetition_penalty: f32,
 }
 

@@ -175,6 +175,17 @@ proptest! {
     }
 
     #[test]
+    fn any_sparsity_goes_through_a_recipe(share in 0.0f64..0.999, keep in 1usize..8, more in 1usize..8) {
+        for sparsity in [share.to_string(), format!("{keep}:{}", keep + more)] {
+            let line = ["secateur", "prune", "m", "-o", "o", "--sparsity", &sparsity];
+            let (first, again) = round_trip(line.map(OsString::from).to_vec());
+            prop_assert_eq!(format!("{:?}", first.command), format!("{:?}", again.command));
+            let pattern: prune::Pattern = sparsity.parse().unwrap();
+            prop_assert_eq!(pattern.to_string(), sparsity);
+        }
+    }
+
+    #[test]
     fn no_text_makes_the_reader_panic(text in ".{0,60}") {
         let _ = read::words_of(&text, &[], &declared());
         let _ = read::words_of(&format!("[prune]\n{text}"), &[], &declared());

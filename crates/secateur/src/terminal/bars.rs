@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lm::Observer;
 
 use super::interrupt;
@@ -36,10 +36,10 @@ fn style(template: &str) -> ProgressStyle {
 impl Observer for Bars {
     fn started(&self, work: &str, total: u64) {
         let mut stack = self.stack();
-        let bar = match total {
-            0 => ProgressBar::no_length().with_style(style(UNKNOWN)),
-            total => ProgressBar::new(total).with_style(style(KNOWN)),
-        };
+        let (length, template) = if total == 0 { (None, UNKNOWN) } else { (Some(total), KNOWN) };
+        // hidden until it has a name and a place on the screen
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden());
+        bar.set_style(style(template));
         bar.set_prefix("  ".repeat(stack.len()));
         bar.set_message(work.to_owned());
         let bar = self.screen.add(bar);

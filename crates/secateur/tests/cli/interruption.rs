@@ -18,7 +18,7 @@ fn bench() -> Bench {
 /// Starts a run and waits until it has finished some blocks and not all.
 fn under_way(bench: &Bench) -> Child {
     let mut command = bench.command(LINE.split_whitespace());
-    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let journal = bench.path("out.partial/secateur-journal.json");
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(120) {
@@ -28,6 +28,8 @@ fn under_way(bench: &Bench) -> Child {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
     panic!("no block was finished in two minutes");
 }
 
@@ -74,6 +76,7 @@ fn a_stopped_run_says_how_to_go_on() {
     let command = said.lines().find(|line| line.trim_start().starts_with("secateur prune dense"));
     let command = command.unwrap_or_else(|| panic!("{said}")).trim();
     assert!(command.ends_with("--resume"), "{command}");
+    assert!(said.contains("stopped; to go on:") && !said.contains("error"), "{said}");
     assert!(!bench.path("out").exists());
     bench.run(command.strip_prefix("secateur ").unwrap()).succeeded();
     assert_same_as_undisturbed(&bench);

@@ -4,6 +4,7 @@
 mod help;
 mod interruption;
 mod pruning;
+mod real;
 mod recipes;
 mod refusals;
 mod support;

@@ -160,6 +160,49 @@ fn recipes_that_do_not_fit_the_model_are_refused() {
     }
 }
 
+/// A model of 2 TB whose weights are a hole in a file.
+fn enormous() -> Bench {
+    let bench = Bench::with(&TinyOptions { hidden: 1024, blocks: 1, ..Default::default() });
+    let rows: u64 = 1 << 28;
+    config(&bench, "vocab_size", json!(rows));
+    let mut end = 0;
+    edit(&bench, |bytes| {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        let tensors = header.as_object_mut().unwrap().iter_mut();
+        for (name, tensor) in tensors.filter(|(name, _)| *name != "__metadata__") {
+            if name.contains("embed_tokens") || name.contains("lm_head") {
+                tensor["shape"][0] = json!(rows);
+            }
+            let shape = tensor["shape"].as_array().unwrap().iter();
+            let size = 4 * shape.map(|size| size.as_u64().unwrap()).product::<u64>();
+            tensor["data_offsets"] = json!([end, end + size]);
+            end += size;
+        }
+        let text = header.to_string().into_bytes();
+        *bytes = (text.len() as u64).to_le_bytes().into_iter().chain(text).collect();
+    });
+    let weights = fs::OpenOptions::new().append(true).open(bench.path(WEIGHTS)).unwrap();
+    weights.set_len(weights.metadata().unwrap().len() + end).unwrap();
+    bench
+}
+
+#[test]
+fn an_output_that_the_disk_has_no_room_for_is_refused() {
+    let bench = enormous();
+    let run = bench.run("prune dense -o out --method magnitude").refused();
+    let error = run.error();
+    assert!(error.contains("of disk space"), "{error}");
+    assert!(!bench.path("out").exists() && !bench.path("out.partial").exists());
+}
+
+#[test]
+fn generating_with_a_model_larger_than_memory_is_refused() {
+    let bench = Bench::new();
+    let run = bench.run("generate dense --prompt The --memory 100K").refused();
+    insta::assert_snapshot!("generate-memory", run.error());
+}
+
 /// A stated path, so that a reader of the snapshots knows what DIR stands for.
 #[test]
 fn messages_name_files_as_they_were_given() {

@@ -70,7 +70,6 @@ fn check(checkpoint: &Checkpoint, observer: &dyn Observer) -> anyhow::Result<()>
         let (name, nan, infinite) = (&tensor.tensor, tensor.nan, tensor.infinite);
         format!("\n  {name}: {nan} NaN, {infinite} infinite, the first at {}", tensor.first)
     });
-    let problem =
-        format!("{} tensors hold weights no model has:{}", found.len(), lines.collect::<String>());
+    let problem = format!("weights that are not finite:{}", lines.collect::<String>());
     Err(BadInput::new(problem).hint("get the checkpoint again, or from another source").into())
 }

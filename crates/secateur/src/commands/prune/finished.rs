@@ -46,15 +46,26 @@ pub(super) fn read(output: &Path, asked: &[(&str, Value)]) -> anyhow::Result<Pru
         .map_err(|error| BadInput::new(format!("{}: {error}", path.display())))?;
     for (field, expected) in asked {
         let found = finished.identity.get(*field).unwrap_or(&Value::Null);
-        if found != expected {
-            let output = output.display();
-            let problem = format!(
-                "{output} holds a finished run of another kind: {field} is {found}, this run has \
-                 {expected}"
-            );
-            let hint = "name another output, or replace this one with --force instead of --resume";
-            return Err(BadInput::new(problem).hint(hint).into());
-        }
+        compare(output, field, found, expected)?;
     }
     Ok(finished.pruned)
+}
+
+/// Refuses a finished run that differs, by the innermost field that does.
+fn compare(output: &Path, name: &str, found: &Value, expected: &Value) -> Result<(), BadInput> {
+    if let (Value::Object(fields), Value::Object(_)) = (expected, found) {
+        return fields.iter().try_for_each(|(field, expected)| {
+            let found = found.get(field).unwrap_or(&Value::Null);
+            compare(output, &format!("{name}.{field}"), found, expected)
+        });
+    }
+    if found == expected {
+        return Ok(());
+    }
+    let output = output.display();
+    let problem = format!(
+        "{output} holds a finished run of another kind: {name} is {found}, this run has {expected}"
+    );
+    let hint = "name another output, or replace this one with --force instead of --resume";
+    Err(BadInput::new(problem).hint(hint))
 }

@@ -7,6 +7,7 @@ mod work;
 
 use lm::Observer;
 
+use crate::failure::Stopped;
 use crate::options::PruneOptions;
 use crate::recipe::Resolved;
 use crate::report::Report;
@@ -29,12 +30,10 @@ pub(crate) fn run(options: &PruneOptions, resolved: &Resolved) -> anyhow::Result
         Ok(Outcome::Planned(plan)) => output::text(&plan.render()),
         Ok(Outcome::Pruned(report)) if options.running.json => output::json(&report),
         Ok(Outcome::Pruned(report)) => output::text(&closing::render(&report)),
-        Err(error) => {
-            if failure::is_cancelled(&error) {
-                eprintln!("stopped; to go on:\n  {}\n", resolved.command_line_with("--resume"));
-            }
-            Err(error)
+        Err(error) if failure::is_cancelled(&error) => {
+            Err(Stopped { go_on: resolved.command_line_with("--resume") }.into())
         }
+        Err(error) => Err(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use lm::{Model, Observer, checkpoint::CheckpointWriter};
+use lm::{Model, Observer, checkpoint::CheckpointWriter, scoring};
 use prune::{Needs, Recipe};
 use serde::Serialize;
 
@@ -49,7 +49,11 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
     let recipe = options.pruning.recipe();
     let targets = prune::Plan::new(&model, &recipe)?;
     let calibration = calibration(options, targets.needs)?;
-    let texts = Texts::read(&options.evaluation, options.model.memory_bytes(), &model)?;
+    let memory = options.model.memory_bytes();
+    // where memory is limited the sweep holds one block at a time, and so does the evaluation
+    let streamed = options.evaluation.streamed || memory.is_some();
+    let scoring = scoring::Options { streamed, memory };
+    let texts = Texts::read(&options.evaluation, scoring, &model)?;
     let output_bytes = match finished::goes_on(options) {
         true => None,
         false => Some(CheckpointWriter::check(&options.output, model.checkpoint(), options.force)?),
@@ -90,10 +94,10 @@ fn calibration(options: &PruneOptions, needs: Needs) -> anyhow::Result<Option<ca
 
 /// Refuses calibration data that is not there before an hour is spent on something else.
 fn check_source(recipe: &calib::Recipe) -> anyhow::Result<()> {
-    let source = calib::sources::of(&recipe.source).context("calibration data")?;
+    let source = calib::sources::of(&recipe.source).context(setup::NO_CALIBRATION)?;
     if source.name() != crate::options::MODEL_ITSELF {
         let path = std::path::Path::new(&recipe.source);
-        path.metadata().map_err(calib::Error::io(path)).context("calibration data")?;
+        path.metadata().map_err(calib::Error::io(path)).context(setup::NO_CALIBRATION)?;
     }
     Ok(())
 }

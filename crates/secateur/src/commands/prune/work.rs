@@ -78,7 +78,7 @@ fn calibrate(
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
     };
-    let set = calib::collect(recipe, &workspace, observer).context("calibration data")?;
+    let set = calib::collect(recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
     Ok(Some(set))
 }
 
@@ -123,7 +123,9 @@ fn measure(
     }
     let dense = &prepared.model;
     let pruned = Model::new(Checkpoint::open(&options.output)?, dense.precision())?;
+    observer.note("perplexity of the dense model");
     let before = prepared.texts.measure(dense, observer)?;
+    observer.note("perplexity of the pruned model");
     let after = prepared.texts.measure(&pruned, observer)?;
     let dtype = setup::precision_name(dense.precision());
     let pairs = before.into_iter().zip(after).map(|(before, after)| Loss {
