@@ -82,6 +82,16 @@ impl Run {
         text.find("error: ").map_or(text.clone(), |start| text[start..].to_owned())
     }
 
+    /// The error, with the estimate of the memory that would be needed left out.
+    pub(crate) fn error_without_estimate(&self) -> String {
+        let error = self.error();
+        let parts = error.split_once(" needs ").and_then(|(before, rest)| {
+            let (_, after) = rest.split_once(" of memory")?;
+            Some(format!("{before} needs SOME of memory{after}"))
+        });
+        parts.unwrap_or(error)
+    }
+
     /// The run, which must have succeeded.
     pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.code(), Some(0), "secateur {}\n{}", self.line, self.stderr());
