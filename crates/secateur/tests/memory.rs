@@ -31,7 +31,7 @@ fn large_model(folder: &Path) -> u64 {
 
 /// Text for the byte-level tokenizer, without meaning.
 fn text() -> String {
-    (0..4000).map(|word| format!("{} ", (word * 7919) % 1000)).collect()
+    (0..1000).map(|word| format!("{} ", (word * 7919) % 1000)).collect()
 }
 
 /// Runs the binary with `arguments` under a data-segment limit of `mebibytes`.
