@@ -21,7 +21,8 @@ def transformers_perplexity(folder, text, window, dtype):
     """Perplexity and number of windows by `transformers`."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype]).eval()
-    with open(text, encoding="utf-8") as file:
+    # newline="": Python would otherwise turn CRLF into LF, and the texts would differ
+    with open(text, encoding="utf-8", newline="") as file:
         ids = tokenizer(file.read(), return_tensors="pt").input_ids[0]
     windows = ids[: len(ids) // window * window].view(-1, window)
     loss = 0.0
