@@ -11,7 +11,6 @@ pub mod synthesis;
 
 mod collect;
 mod error;
-mod files;
 mod packing;
 mod provenance;
 mod recipe;

@@ -7,11 +7,11 @@
 use std::{collections::HashMap, path::Path};
 
 use compute::MappedFile;
-use lm::Tokenizer;
+use lm::{Tokenizer, checkpoint::write_durable};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::Serialize;
 
-use crate::{CalibrationSet, Error, Origin, Provenance, Result, files};
+use crate::{CalibrationSet, Error, Origin, Provenance, Result};
 
 const TOKENS: &str = "tokens";
 const ENDS: &str = "ends";
@@ -39,8 +39,8 @@ impl CalibrationSet {
             return Err(Error::malformed(path, problem));
         }
         self.check_tokenizer(tokenizer)?;
-        files::write(&path.with_extension("jsonl"), self.view(tokenizer)?.as_bytes())?;
-        files::write(path, &self.to_bytes()?)
+        write_durable(&path.with_extension("jsonl"), self.view(tokenizer)?.as_bytes())?;
+        Ok(write_durable(path, &self.to_bytes()?)?)
     }
 
     /// Reads a saved set; what is read equals what was written bit for bit.

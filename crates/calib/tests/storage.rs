@@ -35,7 +35,8 @@ fn a_set_is_loaded_bit_for_bit_and_saved_to_the_same_bytes() {
         fs::read(bench.path("again.jsonl")).unwrap()
     );
     let left = fs::read_dir(bench.folder.path()).unwrap();
-    assert!(!left.flatten().any(|file| file.file_name().to_string_lossy().contains("partial")));
+    let unfinished = |name: &str| name.contains("partial") || name.contains("unfinished");
+    assert!(!left.flatten().any(|file| unfinished(&file.file_name().to_string_lossy())));
 }
 
 #[test]

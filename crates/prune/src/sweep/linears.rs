@@ -53,9 +53,10 @@ fn keep_linear(
     linear: &LinearSpec,
 ) -> Result<(Linear, LinearReport)> {
     writer.copy(&linear.tensor)?;
-    let sparsity = Sparsity::of(model.matrix(&linear.tensor)?.as_slice());
+    let weights = model.matrix(&linear.tensor)?;
+    let sparsity = Sparsity::of(weights.as_slice());
     let report = LinearReport { tensor: linear.tensor.clone(), target: None, sparsity };
-    Ok((model.linear(linear)?, report))
+    Ok((Linear::new(weights, model.bias(linear)?, model.precision()), report))
 }
 
 /// A linear as an earlier, killed run wrote it.

@@ -10,7 +10,7 @@ mod memory;
 mod plan;
 mod run;
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use calib::CalibrationSet;
 use lm::checkpoint::CheckpointWriter;
@@ -140,11 +140,11 @@ fn finish(
     observer: &dyn Observer,
 ) -> Result<Pruned> {
     let linears: Vec<_> = journal.blocks.iter().flat_map(|block| &block.linears).collect();
-    let written: Vec<_> = linears.iter().map(|linear| linear.tensor.as_str()).collect();
+    let written: HashSet<_> = linears.iter().map(|linear| linear.tensor.as_str()).collect();
     let mut model_sparsity = Sparsity::default();
     for name in job.model.checkpoint().store.tensors().keys() {
         observer.check()?;
-        if !written.contains(&name.as_str()) {
+        if !written.contains(name.as_str()) {
             writer.copy(name)?;
             model_sparsity = model_sparsity.and(Sparsity::of(&writer.read(name)?.to_f32()));
         }

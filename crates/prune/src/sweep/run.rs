@@ -55,20 +55,18 @@ impl<'a> Run<'a> {
     /// Prunes block `block` and runs it on.
     pub(super) fn prune(&mut self, block: usize, observer: &dyn Observer) -> Result<BlockReport> {
         let frame = self.model.frame(block)?;
-        let linears = match (self.activations.take(), self.propagation) {
+        let mut activations = self.activations.take();
+        let done = match (&mut activations, self.propagation) {
             (None, _) => self.prune_blind(block, &frame)?,
-            (Some(mut activations), Propagation::Staged) => {
-                let done = self.prune_staged(block, &frame, &mut activations, observer)?;
-                self.activations = Some(activations);
-                done
+            (Some(activations), Propagation::Staged) => {
+                self.prune_staged(block, &frame, activations, observer)?
             }
-            (Some(mut activations), Propagation::Reference) => {
-                let done = self.prune_reference(block, &frame, &mut activations, observer)?;
-                self.activations = Some(activations);
-                done
+            (Some(activations), Propagation::Reference) => {
+                self.prune_reference(block, &frame, activations, observer)?
             }
         };
-        Ok(BlockReport { block, linears: linears.reports })
+        self.activations = activations;
+        Ok(BlockReport { block, linears: done.reports })
     }
 
     /// Runs block `block` as an earlier, killed run wrote it.

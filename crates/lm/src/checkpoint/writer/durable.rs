@@ -39,10 +39,10 @@ pub(super) fn write_with(
     sync_folder(parent(path))
 }
 
-/// The name `path` is written under.
+/// The name `path` is written under, one for each process that writes it.
 fn unfinished(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}{UNFINISHED}"))
+    path.with_file_name(format!(".{name}.{}{UNFINISHED}", std::process::id()))
 }
 
 /// Removes from `folder` the files that a crash left half-written.
