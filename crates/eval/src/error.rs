@@ -23,6 +23,9 @@ pub enum Error {
         /// The model's context.
         context: usize,
     },
+    /// No position at which two models could be compared.
+    #[error("there is nothing to compare the models on; give sequences of at least two tokens")]
+    NothingToCompare,
     /// A text shorter than one window.
     #[error(
         "the text has {tokens} tokens, one window needs {window}; give a longer text or a shorter window"

@@ -1,7 +1,9 @@
-//! Evaluation: what a model lost. So far its perplexity on a text.
+//! Evaluation: what a model lost. Its perplexity on a text, its divergence from another model.
 
+mod divergence;
 mod error;
 mod perplexity;
 
+pub use divergence::{Divergence, divergence};
 pub use error::{Error, Result};
 pub use perplexity::{Perplexity, perplexity, text_of};

@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{Companion, Content};
+use super::{Companion, Content, file::File};
 use crate::{Error, Result};
 
 /// Endings of files that hold weights in one form or another.
@@ -30,14 +30,14 @@ const WEIGHTS: &[&str] = &[
 /// Files that describe the input and not what is made of it.
 const LEFT_BEHIND: &[&str] = &["README.md"];
 
-/// The visible files of a folder, by name; links followed, subfolders left out.
+/// The files of a checkpoint, by name.
 pub(super) struct Files {
     folder: PathBuf,
-    files: BTreeMap<String, PathBuf>,
+    files: BTreeMap<String, Content>,
 }
 
 impl Files {
-    /// Lists `folder`.
+    /// The visible files of `folder`; links followed, subfolders left out.
     pub(super) fn list(folder: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         let inside = Inside::of(folder)?;
@@ -50,9 +50,16 @@ impl Files {
                 continue;
             }
             inside.check(&path)?;
-            files.insert(name, path);
+            files.insert(name, Content::File(path));
         }
         Ok(Self { folder: folder.to_owned(), files })
+    }
+
+    /// Files that are in the program: name and bytes of each, of a checkpoint called `name`.
+    pub(super) fn embedded(name: &str, files: &[(&str, &'static [u8])]) -> Self {
+        let content = |bytes: &'static [u8]| Content::Bytes(bytes.into());
+        let files = files.iter().map(|(file, bytes)| ((*file).to_owned(), content(bytes)));
+        Self { folder: name.into(), files: files.collect() }
     }
 
     /// The folder.
@@ -60,9 +67,9 @@ impl Files {
         &self.folder
     }
 
-    /// The path of file `name`, where there is one.
-    pub(super) fn get(&self, name: &str) -> Option<&Path> {
-        self.files.get(name).map(PathBuf::as_path)
+    /// File `name`, where there is one.
+    pub(super) fn get(&self, name: &str) -> Option<File<'_>> {
+        self.files.get(name).map(|content| File::new(&self.folder, name, content))
     }
 
     /// The names that end in `ending`.
@@ -76,9 +83,9 @@ impl Files {
             !LEFT_BEHIND.contains(&name) && !WEIGHTS.iter().any(|ending| name.ends_with(ending))
         };
         let files = self.files.iter().filter(|(name, _)| travels(name));
-        let companion = |(name, path): (&String, &PathBuf)| Companion {
+        let companion = |(name, content): (&String, &Content)| Companion {
             name: name.clone(),
-            content: Content::File(path.clone()),
+            content: content.clone(),
         };
         files.map(companion).collect()
     }

@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
 use serde_json::Value;
 
+use super::file::File;
 use super::files::{Files, is_plain};
 use super::safetensors::SafetensorsStore;
 use super::{Checkpoint, TensorStore, json, refusals, vocabulary};
@@ -17,15 +18,14 @@ const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// Opens the Hugging Face checkpoint in `folder`.
-pub(super) fn open(folder: &Path) -> Result<Checkpoint> {
-    let files = Files::list(folder)?;
-    let config = config(&files)?;
-    let store = store(&files)?;
-    let tokenizer = vocabulary::load(&files, &config)?;
+/// Opens the Hugging Face checkpoint that `files` are.
+pub(super) fn open(files: &Files) -> Result<Checkpoint> {
+    let config = config(files)?;
+    let store = store(files)?;
+    let tokenizer = vocabulary::load(files, &config)?;
     let companions = files.companions();
     Ok(Checkpoint {
-        path: folder.to_owned(),
+        path: files.folder().to_owned(),
         config,
         store: Arc::new(store),
         tokenizer,
@@ -34,24 +34,24 @@ pub(super) fn open(folder: &Path) -> Result<Checkpoint> {
 }
 
 fn config(files: &Files) -> Result<Value> {
-    let Some(path) = files.get(CONFIG) else {
+    let Some(file) = files.get(CONFIG) else {
         return Err(refusals::no_config(files));
     };
-    let config = json::read_object(path)?;
-    refusals::quantised(path, &config)?;
+    let config = json::read_object(&file)?;
+    refusals::quantised(file.path(), &config)?;
     Ok(config)
 }
 
 /// The weights: one file, or those an index lists. Like `transformers`, the single file comes first.
 fn store(files: &Files) -> Result<SafetensorsStore> {
-    if let Some(path) = files.get(SINGLE) {
-        return SafetensorsStore::open(&[(SINGLE.to_owned(), path.to_owned())]);
+    if let Some(file) = files.get(SINGLE) {
+        return SafetensorsStore::open(vec![(SINGLE.to_owned(), file)]);
     }
-    let Some(path) = files.get(INDEX) else {
+    let Some(file) = files.get(INDEX) else {
         return Err(refusals::no_weights(files));
     };
-    let index = Index::read(path)?;
-    let store = SafetensorsStore::open(&index.files(files)?)?;
+    let index = Index::read(&file)?;
+    let store = SafetensorsStore::open(index.files(files)?)?;
     index.check(&store)?;
     Ok(store)
 }
@@ -63,8 +63,9 @@ struct Index {
 }
 
 impl Index {
-    fn read(path: &Path) -> Result<Self> {
-        let value = json::read_object(path)?;
+    fn read(file: &File<'_>) -> Result<Self> {
+        let path = file.path();
+        let value = json::read_object(file)?;
         let Some(map) = value.get("weight_map").and_then(Value::as_object) else {
             return Err(Error::malformed(path, "the object \"weight_map\" is missing"));
         };
@@ -82,8 +83,8 @@ impl Index {
         Ok(Self { path: path.to_owned(), shards })
     }
 
-    /// Name and path of every shard, in the order of their names.
-    fn files(&self, files: &Files) -> Result<Vec<(String, PathBuf)>> {
+    /// Every shard and its name, in the order of their names.
+    fn files<'a>(&self, files: &'a Files) -> Result<Vec<(String, File<'a>)>> {
         let names: BTreeSet<_> = self.shards.values().collect();
         let file = |name: &String| {
             if !is_plain(name) || !name.ends_with(".safetensors") {
@@ -93,11 +94,11 @@ impl Index {
                 );
                 return Err(Error::malformed(&self.path, problem));
             }
-            let path = files.get(name).ok_or_else(|| {
+            let shard = files.get(name).ok_or_else(|| {
                 let problem = "the shard is missing; the checkpoint's index lists it, fetch it";
                 Error::malformed(files.folder().join(name), problem)
             })?;
-            Ok((name.clone(), path.to_owned()))
+            Ok((name.clone(), shard))
         };
         names.into_iter().map(file).collect()
     }

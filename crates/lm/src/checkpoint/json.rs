@@ -1,15 +1,14 @@
 //! JSON files of a checkpoint.
 
-use std::{fs, path::Path};
-
 use serde_json::Value;
 
+use super::file::File;
 use crate::{Error, Result};
 
-/// The object in the file `path`.
-pub(super) fn read_object(path: &Path) -> Result<Value> {
-    let text = fs::read(path).map_err(Error::io(path))?;
-    let value: Value = serde_json::from_slice(&text)
+/// The object in `file`.
+pub(super) fn read_object(file: &File<'_>) -> Result<Value> {
+    let path = file.path();
+    let value: Value = serde_json::from_slice(&file.read()?)
         .map_err(|error| Error::malformed(path, format!("not valid JSON: {error}")))?;
     if !value.is_object() {
         return Err(Error::malformed(path, "a JSON object expected"));
@@ -17,9 +16,9 @@ pub(super) fn read_object(path: &Path) -> Result<Value> {
     Ok(value)
 }
 
-/// The object in the file `path`, where there is such a file.
-pub(super) fn read_optional(path: Option<&Path>) -> Result<Option<Value>> {
-    path.map(read_object).transpose()
+/// The object in `file`, where there is such a file.
+pub(super) fn read_optional(file: Option<File<'_>>) -> Result<Option<Value>> {
+    file.as_ref().map(read_object).transpose()
 }
 
 /// `value` as text that does not depend on the order of keys or on white space.

@@ -2,6 +2,7 @@
 
 mod check;
 mod digest;
+mod file;
 mod files;
 mod folder;
 mod gguf;
@@ -18,6 +19,7 @@ pub use tensor::{Dtype, Shard, Tensor, TensorInfo, TensorStore};
 pub use writer::{CheckpointWriter, write_durable, write_safetensors};
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -25,11 +27,12 @@ use std::{
 use serde_json::Value;
 
 use crate::{Error, Result, Tokenizer};
+use files::Files;
 
 /// A model on disk, seen as a Hugging Face checkpoint: configuration, tensors by name, tokenizer
 /// and the files that travel with them.
 pub struct Checkpoint {
-    /// The folder or file it was opened from.
+    /// The folder or file it was opened from, or the name of an embedded one.
     pub path: PathBuf,
     /// The configuration in Hugging Face form (made up from the metadata for a GGUF file).
     pub config: Value,
@@ -56,8 +59,8 @@ pub struct Companion {
 pub enum Content {
     /// A file to copy.
     File(PathBuf),
-    /// Made up from the metadata of a GGUF file.
-    Bytes(Vec<u8>),
+    /// Made up from the metadata of a GGUF file, or part of the program.
+    Bytes(Cow<'static, [u8]>),
 }
 
 impl Checkpoint {
@@ -70,11 +73,20 @@ impl Checkpoint {
     pub fn open(path: &Path) -> Result<Self> {
         let facts = path.metadata().map_err(Error::io(path))?;
         if facts.is_dir() {
-            folder::open(path)
+            folder::open(&Files::list(path)?)
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
             gguf::open(path)
         } else {
             Err(Error::malformed(path, "neither a Hugging Face folder nor a .gguf file"))
         }
+    }
+
+    /// Opens a Hugging Face folder whose files, by name, are part of the program. `name` stands for
+    /// it in messages.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn embedded(name: &str, files: &[(&str, &'static [u8])]) -> Result<Self> {
+        folder::open(&Files::embedded(name, files))
     }
 }

@@ -1,21 +1,15 @@
 //! Tensors of memory-mapped safetensors files.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range, path::Path};
 
-use compute::MappedFile;
-
+use super::file::{Bytes, File};
 use super::header::{self, Entry, Problem};
 use super::{Shard, Tensor, TensorInfo, TensorStore};
 use crate::{Error, Result};
 
 /// The tensors of one or more safetensors files, none of which is read before it is asked for.
 pub(super) struct SafetensorsStore {
-    files: Vec<MappedFile>,
+    files: Vec<Bytes>,
     shards: Vec<Shard>,
     tensors: BTreeMap<String, TensorInfo>,
     places: BTreeMap<String, Place>,
@@ -28,18 +22,19 @@ struct Place {
 }
 
 impl SafetensorsStore {
-    /// Maps `files` (name and path of each) and reads their headers.
-    pub(super) fn open(files: &[(String, PathBuf)]) -> Result<Self> {
+    /// Maps `files`, each with its name, and reads their headers.
+    pub(super) fn open(files: Vec<(String, File<'_>)>) -> Result<Self> {
         let mut store = Self {
             files: Vec::new(),
             shards: Vec::new(),
             tensors: BTreeMap::new(),
             places: BTreeMap::new(),
         };
-        for (name, path) in files {
-            let (file, entries) = open(path)?;
-            store.add(name, path, entries)?;
-            store.files.push(file);
+        for (name, file) in files {
+            let bytes = file.map()?;
+            let entries = header::parse(&bytes).map_err(|problem| refusal(file.path(), problem))?;
+            store.add(&name, file.path(), entries)?;
+            store.files.push(bytes);
         }
         Ok(store)
     }
@@ -101,17 +96,6 @@ impl TensorStore for SafetensorsStore {
     fn shards(&self) -> Vec<Shard> {
         self.shards.clone()
     }
-}
-
-/// Maps one file and reads its header.
-fn open(path: &Path) -> Result<(MappedFile, Vec<Entry>)> {
-    let facts = path.metadata().map_err(Error::io(path))?;
-    if !facts.is_file() {
-        return Err(Error::malformed(path, "a safetensors file expected, this is no file"));
-    }
-    let file = MappedFile::open(path).map_err(Error::io(path))?;
-    let entries = header::parse(&file).map_err(|problem| refusal(path, problem))?;
-    Ok((file, entries))
 }
 
 fn refusal(path: &Path, problem: Problem) -> Error {

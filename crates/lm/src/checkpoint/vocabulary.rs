@@ -1,7 +1,5 @@
 //! The tokenizer of a folder and its special tokens.
 
-use std::fs;
-
 use serde_json::Value;
 
 use super::{files::Files, json};
@@ -9,7 +7,7 @@ use crate::{Error, Result, Tokenizer};
 
 /// Loads tokenizer.json with the tokens that begin and end a text and the chat template.
 pub(super) fn load(files: &Files, config: &Value) -> Result<Tokenizer> {
-    let Some(path) = files.get("tokenizer.json") else {
+    let Some(file) = files.get("tokenizer.json") else {
         return Err(Error::Unsupported {
             what: format!("{}: a checkpoint without tokenizer.json", files.folder().display()),
             hint: "make one with transformers: \
@@ -17,8 +15,7 @@ pub(super) fn load(files: &Files, config: &Value) -> Result<Tokenizer> {
                 .into(),
         });
     };
-    let json = fs::read(path).map_err(Error::io(path))?;
-    let mut tokenizer = Tokenizer::from_json(&json, None, Vec::new())?;
+    let mut tokenizer = Tokenizer::from_json(&file.read()?, None, Vec::new())?;
     let sources = Sources {
         config,
         generation: json::read_optional(files.get("generation_config.json"))?,
@@ -88,8 +85,10 @@ fn token(field: &str, id: &Value, tokenizer: &Tokenizer) -> Result<u32> {
 /// chat_template.jinja, else the template in tokenizer_config.json (of several, the one named
 /// "default").
 fn chat_template(files: &Files, config: Option<&Value>) -> Result<Option<String>> {
-    if let Some(path) = files.get("chat_template.jinja") {
-        return fs::read_to_string(path).map(Some).map_err(Error::io(path));
+    if let Some(file) = files.get("chat_template.jinja") {
+        let text = String::from_utf8(file.read()?.into_owned());
+        let problem = |_| Error::malformed(file.path(), "UTF-8 text expected");
+        return text.map(Some).map_err(problem);
     }
     let template = match config.and_then(|config| config.get("chat_template")) {
         Some(Value::Array(named)) => {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use compute::Matrix;
 use rayon::prelude::*;
 
-use crate::numbers::maximum;
+use super::divergence::log_total;
 use crate::{Observer, OutputHead, Result};
 
 /// Tokens that run through a block at a time: enough to keep every core busy.
@@ -51,19 +51,35 @@ impl Chunk<'_> {
         results: &mut [Vec<f64>],
         observer: &dyn Observer,
     ) -> Result<()> {
+        let logits = |rows: Range<usize>| head.logits(state.view_rows(rows));
+        let measure =
+            |logits: &Matrix, row: usize, token: usize| log_probability(logits.row(row), token);
+        self.each(head.vocabulary(), logits, measure, results, observer)
+    }
+
+    /// Measures every target by the logits of its row and adds what was found to its sequence's
+    /// results. Logits are made for some rows at a time.
+    pub(super) fn each<L: Sync, T: Send>(
+        &self,
+        vocabulary: usize,
+        logits: impl Fn(Range<usize>) -> L,
+        measure: impl Fn(&L, usize, usize) -> T + Sync,
+        results: &mut [Vec<T>],
+        observer: &dyn Observer,
+    ) -> Result<()> {
         let targets = self.targets();
-        let step = logit_rows(head.vocabulary());
+        let step = logit_rows(vocabulary);
         for start in (0..targets.len()).step_by(step) {
             observer.check()?;
             let targets = &targets[start..targets.len().min(start + step)];
-            let logits = head.logits(state.view_rows(start..start + targets.len()));
-            let scores: Vec<f64> = targets
+            let logits = logits(start..start + targets.len());
+            let found: Vec<T> = targets
                 .par_iter()
                 .enumerate()
-                .map(|(row, &(_, token))| log_probability(logits.row(row), token as usize))
+                .map(|(row, &(_, token))| measure(&logits, row, token as usize))
                 .collect();
-            for (&(sequence, _), score) in targets.iter().zip(scores) {
-                results[sequence].push(score);
+            for (&(sequence, _), found) in targets.iter().zip(found) {
+                results[sequence].push(found);
             }
             observer.advanced(targets.len() as u64);
         }
@@ -73,9 +89,7 @@ impl Chunk<'_> {
 
 /// `log softmax(logits)[token]`.
 fn log_probability(logits: &[f32], token: usize) -> f64 {
-    let largest = maximum(logits);
-    let total: f64 = logits.iter().map(|logit| f64::from((logit - largest).exp())).sum();
-    f64::from(logits[token] - largest) - total.ln()
+    f64::from(logits[token]) - log_total(logits)
 }
 
 /// Rows of logits that are made at a time.

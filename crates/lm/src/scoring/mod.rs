@@ -1,6 +1,7 @@
 //! How probable a model finds given tokens.
 
 mod chunks;
+mod divergence;
 mod source;
 
 use compute::Matrix;
@@ -8,6 +9,8 @@ use compute::Matrix;
 use crate::{Batch, Model, Observer, Result, Spec, cost};
 use chunks::{Chunk, chunks, groups, logit_rows};
 use source::Source;
+
+pub use divergence::{TokenDivergence, token_divergences};
 
 /// How sequences are scored. The scores are the same whatever is chosen here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +74,7 @@ pub fn token_log_probabilities(
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<f64>>> {
     let chunks = chunks(sequences);
-    let capacity = capacity(model, &chunks, options)?;
+    let capacity = capacity(&[model], &chunks, options)?;
     let tokens: usize = chunks.iter().map(Chunk::tokens).sum();
     observer.started("scoring", (tokens * (model.spec().blocks.len() + 1)) as u64);
     let source = Source::open(model, options, observer)?;
@@ -114,11 +117,11 @@ fn run(
 ///
 /// # Errors
 /// When not even the largest chunk fits.
-fn capacity(model: &Model, chunks: &[Chunk<'_>], options: &Options) -> Result<usize> {
-    let spec = model.spec();
+fn capacity(models: &[&Model], chunks: &[Chunk<'_>], options: &Options) -> Result<usize> {
     let largest = chunks.iter().map(Chunk::tokens).max().unwrap_or(0);
-    let per_token = (spec.hidden * size_of::<f32>()) as u64;
-    let fixed = fixed_bytes(model, options, largest);
+    let per_token = models.iter().map(|model| (model.spec().hidden * size_of::<f32>()) as u64);
+    let per_token: u64 = per_token.sum();
+    let fixed = models.iter().map(|model| fixed_bytes(model, options, largest)).sum::<u64>();
     let needed = fixed + largest as u64 * per_token;
     let (what, hint) = if options.streamed {
         ("scoring block by block", "allow more memory, or score shorter windows")

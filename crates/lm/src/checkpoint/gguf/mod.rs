@@ -17,7 +17,7 @@ mod store;
 mod tokenizer;
 mod value;
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use compute::MappedFile;
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub(crate) fn open(path: &Path) -> Result<Checkpoint> {
     let files = [("config.json", file_of(&config))].into_iter().chain(rebuilt.files);
     let companion = |(name, bytes): (&str, _)| Companion {
         name: name.to_owned(),
-        content: Content::Bytes(bytes),
+        content: Content::Bytes(Cow::Owned(bytes)),
     };
     Ok(Checkpoint {
         path: path.to_owned(),
