@@ -65,6 +65,11 @@ pub enum Origin {
         /// Position of its first token in the document.
         offset: usize,
     },
+    /// Tokens drawn at random.
+    Random {
+        /// The number of the stream of random numbers.
+        stream: u64,
+    },
     /// A window of texts that the model wrote.
     Generated {
         /// The parts it is joined from, the separator between them.

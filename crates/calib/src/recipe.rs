@@ -16,7 +16,7 @@ const LENGTH: usize = 2048;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
-    /// `self` for text the model writes, or the path of a text file, a JSONL file, a folder of
+    /// `self` for text the model writes, `random` for random tokens, or the path of a text file, a JSONL file, a folder of
     /// them, or a saved calibration set (`.safetensors`).
     pub source: String,
     /// Number of sequences; 128, or all of a saved set.

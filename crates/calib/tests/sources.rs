@@ -133,6 +133,23 @@ fn settings_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn random_tokens_come_from_the_whole_vocabulary_and_depend_on_the_seed() {
+    let bench = Bench::new();
+    let drawn = |seed: u64| {
+        let recipe = Recipe { seed, ..recipe("random", 64, 128) };
+        bench.collect(&recipe).unwrap()
+    };
+    let set = drawn(0);
+    let tokens: std::collections::BTreeSet<u32> = set.sequences.iter().flatten().copied().collect();
+    let vocabulary = set.provenance.vocabulary;
+    assert!(tokens.len() > vocabulary * 9 / 10, "{} of {vocabulary}", tokens.len());
+    assert_eq!(drawn(0), set);
+    assert_ne!(drawn(1).sequences, set.sequences);
+    let packed = Recipe { packing: Some(Packing::Stream), ..recipe("random", 1, 64) };
+    assert!(bench.refusal(&packed).contains("packing"));
+}
+
+#[test]
 fn every_source_explains_itself() {
     for source in sources::SOURCES {
         assert_eq!(sources::find(source.name()).unwrap().name(), source.name());

@@ -6,6 +6,7 @@
 mod documents;
 mod jsonl;
 mod own;
+mod random;
 mod saved;
 mod text;
 
@@ -15,7 +16,7 @@ use crate::{CalibrationSet, Error, Recipe, Result, Workspace};
 
 /// Somewhere calibration data comes from.
 pub trait Source: Sync {
-    /// The name users see; `self` is also what they give.
+    /// The name users see, and for a source that reads no file what they give.
     fn name(&self) -> &'static str;
 
     /// What it is, in one line.
@@ -26,6 +27,11 @@ pub trait Source: Sync {
 
     /// Whether it is what [`Recipe::source`] means.
     fn accepts(&self, source: &str) -> bool;
+
+    /// Whether [`Recipe::source`] is the path of a file or folder.
+    fn reads_a_file(&self) -> bool {
+        true
+    }
 
     /// Makes the set that `recipe` asks for.
     ///
@@ -40,7 +46,8 @@ pub trait Source: Sync {
 }
 
 /// Every source, in the order they are listed to users; the first that accepts a name is taken.
-pub const SOURCES: &[&dyn Source] = &[&own::Own, &saved::Saved, &jsonl::JsonLines, &text::Text];
+pub const SOURCES: &[&dyn Source] =
+    &[&own::Own, &random::Random, &saved::Saved, &jsonl::JsonLines, &text::Text];
 
 /// The source that a recipe's `source` means.
 ///

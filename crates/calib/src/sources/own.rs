@@ -50,6 +50,10 @@ Reference
         source == "self"
     }
 
+    fn reads_a_file(&self) -> bool {
+        false
+    }
+
     fn collect(
         &self,
         recipe: &Recipe,

@@ -1,0 +1,89 @@
+//! Random tokens: the control every other source is to beat.
+
+use std::collections::BTreeMap;
+
+use compute::Stream;
+use lm::Observer;
+
+use super::Source;
+use crate::{CalibrationSet, Origin, Packing, Provenance, Recipe, Result, Workspace};
+
+/// Tokens drawn from the vocabulary, all equally often.
+pub(super) struct Random;
+
+impl Source for Random {
+    fn name(&self) -> &'static str {
+        "random"
+    }
+
+    fn summary(&self) -> &'static str {
+        "token ids drawn at random: a control, not calibration data to use"
+    }
+
+    fn explanation(&self) -> &'static str {
+        "\
+What it does
+  Draws every token of every sequence from the tokenizer's vocabulary, all equally often, special
+  tokens among them.
+
+When to use it
+  To see what calibration data is worth: a source that prunes no better than this one says nothing of
+  the model's inputs.
+
+Parameters
+  samples, length, seed: how many sequences, of how many tokens, with which seed.
+
+Cost
+  None to speak of.
+
+Reference
+  None: it is the control of an experiment."
+    }
+
+    fn accepts(&self, source: &str) -> bool {
+        source == "random"
+    }
+
+    fn reads_a_file(&self) -> bool {
+        false
+    }
+
+    fn collect(
+        &self,
+        recipe: &Recipe,
+        workspace: &Workspace<'_>,
+        _observer: &dyn Observer,
+    ) -> Result<CalibrationSet> {
+        recipe.refuse("packing", recipe.packing.is_some(), "random tokens")?;
+        recipe.refuse("field", recipe.field.is_some(), "random tokens")?;
+        recipe.refuse("split", recipe.split.is_some(), "random tokens")?;
+        recipe.refuse_synthesis("random tokens")?;
+        let windows = recipe.windows(workspace.model.spec())?;
+        let tokenizer = &workspace.model.checkpoint().tokenizer;
+        let vocabulary = tokenizer.vocabulary() as u64;
+        let sequence = |index: usize| {
+            let stream = Stream::new(windows.seed, index as u64);
+            (0..windows.length as u64).map(|at| stream.below(at, vocabulary) as u32).collect()
+        };
+        let origins = (0..windows.samples as u64).map(|stream| Origin::Random { stream });
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").into(),
+            source: self.name().into(),
+            recipe: recipe.clone(),
+            packing: Packing::Stream,
+            separator: "none".into(),
+            special_tokens: "drawn like any other".into(),
+            tokenizer: tokenizer.digest().into(),
+            vocabulary: workspace.model.spec().vocabulary,
+            text_digest: None,
+            model: None,
+            precision: None,
+            documents: 0,
+            dropped: BTreeMap::new(),
+            dropped_texts: Vec::new(),
+            notes: vec!["random tokens are a control, not calibration data to use".into()],
+            origins: origins.collect(),
+        };
+        CalibrationSet::new((0..windows.samples).map(sequence).collect(), provenance)
+    }
+}
