@@ -8,6 +8,7 @@ use eval::Perplexity;
 use prune::{BlockReport, Sparsity};
 use serde::Serialize;
 
+use crate::measure::DivergenceFacts;
 use crate::recipe::Resolved;
 
 /// The report's name in the output folder.
@@ -28,12 +29,16 @@ pub(crate) struct Report {
     pub(crate) output: PathBuf,
     /// The machine's part.
     pub(crate) machine: Machine,
+    /// The method that chose the weights.
+    pub(crate) method: String,
     /// What the method was shown; nothing where it needs nothing.
     pub(crate) calibration: Option<CalibrationFacts>,
     /// The share of zeros asked for and found.
     pub(crate) sparsity: SparsityFacts,
     /// Every text's perplexity before and after.
     pub(crate) perplexity: Vec<Loss>,
+    /// How far the pruned model is from the dense one, where that was measured.
+    pub(crate) divergence: Option<DivergenceFacts>,
     /// Wall time.
     pub(crate) seconds: Seconds,
     /// The most memory the process had in use, mapped weights that were read included.
@@ -45,6 +50,8 @@ pub(crate) struct Report {
 /// The dense model.
 #[derive(Serialize)]
 pub(crate) struct ModelFacts {
+    /// As the user named it.
+    pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) digest: String,
     pub(crate) parameters: u64,
@@ -100,7 +107,7 @@ pub(crate) struct Seconds {
     pub(crate) calibration: f64,
     /// The sweep.
     pub(crate) pruning: f64,
-    /// The perplexities.
+    /// The perplexities and the divergence.
     pub(crate) evaluation: f64,
     pub(crate) total: f64,
 }

@@ -33,12 +33,25 @@ pub(crate) fn model(options: &ModelOptions, observer: &dyn Observer) -> anyhow::
     Ok(Model::new(checkpoint, precision)?)
 }
 
-/// Opens a folder or a file, or the snapshot of a hub id.
+/// Opens a second model to compare with the first, in the first's arithmetic.
+pub(crate) fn second(
+    name: &str,
+    options: &ModelOptions,
+    first: &Model,
+    observer: &dyn Observer,
+) -> anyhow::Result<Model> {
+    Ok(Model::new(checkpoint(name, options.offline, observer)?, first.precision())?)
+}
+
+/// Opens the model in the box, a folder or a file, or the snapshot of a hub id.
 pub(crate) fn checkpoint(
     name: &str,
     offline: bool,
     observer: &dyn Observer,
 ) -> anyhow::Result<Checkpoint> {
+    if name == demo::NAME {
+        return Ok(demo::checkpoint()?);
+    }
     let path = Path::new(name);
     if path.exists() {
         return Ok(Checkpoint::open(path)?);
@@ -56,8 +69,8 @@ pub(crate) fn checkpoint(
 /// What is said of an error on the way to calibration data.
 pub(crate) const NO_CALIBRATION: &str = "no calibration data can be made";
 
-const WHAT_A_MODEL_IS: &str = "a model is a Hugging Face folder, a .gguf file, or a hub id such as \
-                               HuggingFaceTB/SmolLM2-135M";
+const WHAT_A_MODEL_IS: &str = "a model is a Hugging Face folder, a .gguf file, a hub id such as \
+                               HuggingFaceTB/SmolLM2-135M, or demo, the model in the box";
 
 /// bf16 for a checkpoint of bf16 weights, f32 for any other.
 fn own_precision(checkpoint: &Checkpoint) -> lm::Result<Precision> {

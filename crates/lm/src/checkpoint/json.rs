@@ -17,8 +17,8 @@ pub(super) fn read_object(file: &File<'_>) -> Result<Value> {
 }
 
 /// The object in `file`, where there is such a file.
-pub(super) fn read_optional(file: Option<File<'_>>) -> Result<Option<Value>> {
-    file.as_ref().map(read_object).transpose()
+pub(super) fn read_optional(file: Option<&File<'_>>) -> Result<Option<Value>> {
+    file.map(read_object).transpose()
 }
 
 /// `value` as text that does not depend on the order of keys or on white space.

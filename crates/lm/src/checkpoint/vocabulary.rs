@@ -18,9 +18,9 @@ pub(super) fn load(files: &Files, config: &Value) -> Result<Tokenizer> {
     let mut tokenizer = Tokenizer::from_json(&file.read()?, None, Vec::new())?;
     let sources = Sources {
         config,
-        generation: json::read_optional(files.get("generation_config.json"))?,
-        tokenizer: json::read_optional(files.get("tokenizer_config.json"))?,
-        names: json::read_optional(files.get("special_tokens_map.json"))?,
+        generation: json::read_optional(files.get("generation_config.json").as_ref())?,
+        tokenizer: json::read_optional(files.get("tokenizer_config.json").as_ref())?,
+        names: json::read_optional(files.get("special_tokens_map.json").as_ref())?,
     };
     tokenizer.bos = sources.bos(&tokenizer)?;
     tokenizer.eos = sources.eos(&tokenizer)?;

@@ -44,6 +44,20 @@ pub struct Job<'a> {
     pub force: bool,
 }
 
+impl<'a> Job<'a> {
+    /// A run into a new folder, with all the memory it likes.
+    pub fn new(
+        model: &'a Model,
+        model_digest: &'a str,
+        calibration: Option<&'a CalibrationSet>,
+        recipe: &'a Recipe,
+        output: &'a Path,
+    ) -> Self {
+        let (memory, resume, force) = (None, false, false);
+        Self { model, model_digest, calibration, recipe, output, memory, resume, force }
+    }
+}
+
 /// What a finished run did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pruned {

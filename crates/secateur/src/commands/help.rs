@@ -2,6 +2,7 @@
 
 pub(crate) const TOP: &str = "\
 Examples:
+  secateur prune demo -o demo-50
   secateur prune HuggingFaceTB/SmolLM2-135M -o smol-50 --perplexity wikitext2.txt
   secateur prune model.gguf -o model-2of4 --sparsity 2:4 --calibration c4.jsonl
   secateur inspect smol-50
@@ -14,6 +15,8 @@ Exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped wi
 
 pub(crate) const PRUNE: &str = "\
 Examples:
+  The small model that is part of the program, to see what pruning does:
+    secateur prune demo -o demo-50
   Half of the weights, measured on text the model writes itself:
     secateur prune model/ -o model-50
   The same, measured on web text, with what it does to the perplexity:
@@ -44,6 +47,10 @@ Examples:
   secateur eval model/ --perplexity wikitext2.txt
   secateur eval model/ --perplexity a.txt --perplexity b.txt --window 1024 --json
   secateur eval large-model/ --perplexity wikitext2.txt --streamed --memory 8G
+  How far a pruned model is from the dense one, on text the dense one writes (needs no data):
+    secateur eval model/ model-50
+  The same on a text of yours, with both perplexities:
+    secateur eval model/ model-50 --divergence wikitext2.txt --perplexity wikitext2.txt
 
 The text is tokenised once and cut into windows that do not overlap; the tail is dropped; every
 token of a window but the first is scored; the perplexity is exp of the mean loss.";

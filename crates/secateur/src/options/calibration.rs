@@ -12,9 +12,9 @@ use super::{MODEL_ITSELF, SamplingOptions, choices};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Calibration data")]
 pub(crate) struct CalibrationOptions {
-    /// `self` for text the model writes, or a file or folder: plain text, JSONL, or a set saved by
-    /// `secateur calibrate`
-    #[arg(long, value_name = "self|FILE", default_value = MODEL_ITSELF)]
+    /// `self` for text the model writes, `random` for random tokens (a control), or a file or
+    /// folder: plain text, JSONL, or a set saved by `secateur calibrate`
+    #[arg(long, value_name = "self|random|FILE", default_value = MODEL_ITSELF)]
     pub(crate) calibration: String,
 
     /// Number of sequences; 128, or all of a saved set, unless given

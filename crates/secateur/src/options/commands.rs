@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    CalibrationOptions, EvaluationOptions, ModelOptions, PruningOptions, RunningOptions,
-    SamplingOptions,
+    CalibrationOptions, DivergenceOptions, EvaluationOptions, ModelOptions, PruningOptions,
+    RunningOptions, SamplingOptions,
 };
 use crate::commands::help;
 
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// Make calibration data and save it
     #[command(after_help = help::CALIBRATE)]
     Calibrate(Box<CalibrateOptions>),
-    /// Measure a model's perplexity
+    /// Measure a model, or compare two
     #[command(after_help = help::EVAL)]
     Eval(Box<EvalOptions>),
     /// Continue a prompt
@@ -83,6 +83,9 @@ pub(crate) struct PruneOptions {
     pub(crate) evaluation: EvaluationOptions,
 
     #[command(flatten)]
+    pub(crate) divergence: DivergenceOptions,
+
+    #[command(flatten)]
     pub(crate) running: RunningOptions,
 }
 
@@ -113,8 +116,14 @@ pub(crate) struct EvalOptions {
     #[command(flatten)]
     pub(crate) model: ModelOptions,
 
+    /// A second model, as a rule the first one pruned: both are measured and compared
+    pub(crate) pruned: Option<String>,
+
     #[command(flatten)]
     pub(crate) evaluation: EvaluationOptions,
+
+    #[command(flatten)]
+    pub(crate) divergence: DivergenceOptions,
 
     #[command(flatten)]
     pub(crate) running: RunningOptions,

@@ -22,6 +22,6 @@ pub(crate) struct EvaluationOptions {
     pub(crate) window: Option<u32>,
 
     /// Score block by block, so that a model larger than memory can be evaluated
-    #[arg(long, requires = "perplexity")]
+    #[arg(long)]
     pub(crate) streamed: bool,
 }

@@ -4,6 +4,7 @@
 mod calibration;
 mod choices;
 mod commands;
+mod divergence;
 mod evaluation;
 mod invocation;
 mod model;
@@ -18,6 +19,7 @@ pub(crate) use commands::{
     CalibrateOptions, Cli, Command, CompletionsOptions, EvalOptions, ExplainOptions,
     GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions,
 };
+pub(crate) use divergence::DivergenceOptions;
 pub(crate) use evaluation::EvaluationOptions;
 pub(crate) use invocation::{Invocation, declared};
 pub(crate) use model::ModelOptions;

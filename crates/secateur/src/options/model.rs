@@ -7,7 +7,8 @@ use super::{DtypeChoice, Size, choices};
 /// Which model, and how it is run.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ModelOptions {
-    /// A Hugging Face folder, a .gguf file, or a hub id such as HuggingFaceTB/SmolLM2-135M
+    /// A Hugging Face folder, a .gguf file, a hub id such as HuggingFaceTB/SmolLM2-135M, or `demo`,
+    /// the small model that is part of the program
     pub(crate) model: String,
 
     /// The arithmetic of the forward pass; `auto` is the checkpoint's own

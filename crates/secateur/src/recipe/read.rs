@@ -43,12 +43,16 @@ pub(super) fn words_of(
         let given = given(option, value).map_err(|problem| {
             BadInput::new(format!("[{}] {name}: {problem}", command.get_name()))
         })?;
-        if option.is_positional() { &mut positional } else { &mut words }.extend(given);
+        match option.get_index() {
+            Some(index) => positional.push((index, given)),
+            None => words.extend(given),
+        }
     }
     words.extend_from_slice(overrides);
     if !positional.is_empty() {
+        positional.sort_by_key(|(index, _)| *index);
         words.push("--".into());
-        words.extend(positional);
+        words.extend(positional.into_iter().flat_map(|(_, given)| given));
     }
     Ok(words)
 }

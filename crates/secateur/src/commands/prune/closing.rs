@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::measure::protocol;
+use crate::measure::{DivergenceFacts, protocol};
+use crate::options::MODEL_ITSELF;
 use crate::report::{self, Loss, Report};
 use crate::terminal::{
     format,
@@ -11,13 +12,34 @@ use crate::terminal::{
 
 /// The report in a few lines: what was lost, what was reached, what it cost, where it is.
 pub(super) fn render(report: &Report) -> String {
-    let mut parts = Vec::new();
+    let mut parts = vec![done(report)];
     if !report.perplexity.is_empty() {
         parts.push(losses(&report.perplexity));
     }
+    parts.extend(report.divergence.as_ref().map(DivergenceFacts::render));
     parts.push(facts(report));
     parts.push(next(report));
     parts.join("\n")
+}
+
+/// What was done, in a sentence.
+fn done(report: &Report) -> String {
+    let linears = report.blocks.iter().flat_map(|block| &block.linears);
+    let weights = format!(
+        "{} of the {} weights of {} linears are zero now, chosen by {}",
+        format::count(report.sparsity.linears.zeros),
+        format::count(report.sparsity.linears.weights),
+        linears.filter(|linear| linear.target.is_some()).count(),
+        report.method,
+    );
+    let shown = report.calibration.as_ref().map(|data| {
+        let from = match data.source.as_str() {
+            MODEL_ITSELF => "text the model wrote itself",
+            file => file,
+        };
+        format!(", which saw {} sequences of {from}", format::count(data.sequences as u64))
+    });
+    format!("{weights}{}.\n", shown.unwrap_or_default())
 }
 
 fn losses(losses: &[Loss]) -> String {
@@ -64,8 +86,18 @@ fn facts(report: &Report) -> String {
 
 fn next(report: &Report) -> String {
     let output = crate::recipe::quoted(&report.output.display().to_string());
-    format!(
-        "next:\n  secateur inspect {output}\n  secateur generate {output} --prompt \"Once upon a \
-         time\"\n"
-    )
+    let mut steps = vec![
+        format!("inspect {output}"),
+        format!("generate {output} --prompt \"Once upon a time\""),
+    ];
+    if report.model.name == demo::NAME {
+        steps.extend([
+            "prune demo -o demo-70 --sparsity 70%                # where it begins to hurt".into(),
+            "prune demo -o demo-magnitude --method magnitude     # without calibration data".into(),
+            "eval demo demo-70 --divergence novel.txt            # on a text of yours".into(),
+            "prune HuggingFaceTB/SmolLM2-135M -o smol-50         # a model from the hub".into(),
+        ]);
+    }
+    let steps: String = steps.iter().map(|step| format!("  secateur {step}\n")).collect();
+    format!("next:\n{steps}")
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::finished;
 use crate::failure::BadInput;
-use crate::measure::Texts;
+use crate::measure::{Texts, Yardstick};
 use crate::options::PruneOptions;
 use crate::setup;
 use crate::terminal::{format, table::definitions};
@@ -20,6 +20,8 @@ pub(super) struct Prepared {
     pub(super) recipe: Recipe,
     pub(super) calibration: Option<calib::Recipe>,
     pub(super) texts: Texts,
+    pub(super) yardstick: Option<Yardstick>,
+    pub(super) scoring: scoring::Options,
     pub(super) plan: Plan,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct Plan {
     calibration: Option<calib::Recipe>,
     perplexity: Vec<PathBuf>,
     window: usize,
+    /// What the divergence from the dense model is measured on.
+    divergence: Option<String>,
     output: PathBuf,
     /// What the output takes on disk; nothing where an unfinished one is gone on with.
     output_bytes: Option<u64>,
@@ -53,7 +57,17 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
     // where memory is limited the sweep holds one block at a time, and so does the evaluation
     let streamed = options.evaluation.streamed || memory.is_some();
     let scoring = scoring::Options { streamed, memory };
-    let texts = Texts::read(&options.evaluation, scoring, &model)?;
+    let texts = Texts::read(&options.evaluation, scoring.clone(), &model)?;
+    let in_the_box = options.model.model == demo::NAME;
+    let yardstick = Yardstick::read(&options.divergence, in_the_box, &model)?;
+    if let (Some(yardstick), Some(calibration)) = (&yardstick, &calibration) {
+        yardstick.check_apart(calibration)?;
+    }
+    if options.evaluation.streamed && texts.is_empty() && yardstick.is_none() {
+        let problem = "--streamed says how to measure, and there is nothing to measure";
+        let hint = "add --perplexity FILE or --divergence self, or leave it out";
+        return Err(BadInput::new(problem).hint(hint).into());
+    }
     let output_bytes = match finished::goes_on(options) {
         true => None,
         false => Some(CheckpointWriter::check(&options.output, model.checkpoint(), options.force)?),
@@ -69,10 +83,11 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
         calibration: calibration.clone(),
         perplexity: texts.files().map(Into::into).collect(),
         window: texts.window(),
+        divergence: yardstick.as_ref().map(Yardstick::label),
         output: options.output.clone(),
         output_bytes,
     };
-    Ok(Prepared { model, recipe, calibration, texts, plan })
+    Ok(Prepared { model, recipe, calibration, texts, yardstick, scoring, plan })
 }
 
 /// The calibration data that is wanted, where the method needs any.
@@ -95,7 +110,7 @@ fn calibration(options: &PruneOptions, needs: Needs) -> anyhow::Result<Option<ca
 /// Refuses calibration data that is not there before an hour is spent on something else.
 fn check_source(recipe: &calib::Recipe) -> anyhow::Result<()> {
     let source = calib::sources::of(&recipe.source).context(setup::NO_CALIBRATION)?;
-    if source.name() != crate::options::MODEL_ITSELF {
+    if source.reads_a_file() {
         let path = std::path::Path::new(&recipe.source);
         path.metadata().map_err(calib::Error::io(path)).context(setup::NO_CALIBRATION)?;
     }
@@ -140,6 +155,7 @@ impl Plan {
             ("weights", pruned.as_str()),
             ("calibration", calibration),
             ("perplexity", if files.is_empty() { "not measured" } else { files.as_str() }),
+            ("divergence", self.divergence.as_deref().unwrap_or("not measured")),
             ("output", format!("{}{size}", self.output.display()).as_str()),
         ]);
         format!("{text}\nnothing was written\n")

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::finished;
 use super::plan::Prepared;
+use crate::measure::{DivergenceFacts, Yardstick};
 use crate::options::PruneOptions;
 use crate::recipe::Resolved;
 use crate::report::{CalibrationFacts, Loss, Machine, ModelFacts, Report, Seconds, SparsityFacts};
@@ -29,7 +30,7 @@ pub(super) fn prune(
     let mut seconds = Seconds { calibration: clock.lap(), ..Seconds::default() };
     let pruned = sweep(options, prepared, (&digest, set.as_ref()), observer)?;
     seconds.pruning = clock.lap();
-    let perplexity = measure(options, prepared, observer)?;
+    let (perplexity, divergence) = measure(options, prepared, observer)?;
     seconds.evaluation = clock.lap();
     seconds.total = clock.total();
     let model = &prepared.model;
@@ -38,6 +39,7 @@ pub(super) fn prune(
         version: env!("CARGO_PKG_VERSION"),
         recipe: resolved.clone(),
         model: ModelFacts {
+            name: options.model.model.clone(),
             path: model.checkpoint().path.clone(),
             digest,
             parameters: model.spec().parameters(),
@@ -48,6 +50,7 @@ pub(super) fn prune(
             kernel: KernelLevel::active().name(),
             threads: rayon::current_num_threads(),
         },
+        method: prepared.recipe.method.clone(),
         calibration: set.as_ref().map(CalibrationFacts::of),
         sparsity: SparsityFacts {
             asked: prepared.recipe.sparsity.to_string(),
@@ -57,6 +60,7 @@ pub(super) fn prune(
             linears: pruned.sparsity,
         },
         perplexity,
+        divergence,
         seconds,
         peak_memory_bytes: system::peak_memory(),
         blocks: pruned.blocks,
@@ -112,21 +116,39 @@ fn sweep(
     Ok(prune::prune(&job, observer)?)
 }
 
-/// The perplexities of the dense and of the pruned model, in the same arithmetic.
+/// The perplexities of the dense and of the pruned model in the same arithmetic, and how far they
+/// are from each other.
 fn measure(
     options: &PruneOptions,
     prepared: &Prepared,
     observer: &dyn Observer,
-) -> anyhow::Result<Vec<Loss>> {
-    if prepared.texts.files().next().is_none() {
-        return Ok(Vec::new());
+) -> anyhow::Result<(Vec<Loss>, Option<DivergenceFacts>)> {
+    if prepared.texts.is_empty() && prepared.yardstick.is_none() {
+        return Ok((Vec::new(), None));
     }
     let dense = &prepared.model;
     let pruned = Model::new(Checkpoint::open(&options.output)?, dense.precision())?;
+    let perplexity = perplexities(prepared, &pruned, observer)?;
+    let measure = |yardstick: &Yardstick| {
+        observer.note("divergence of the pruned model from the dense one");
+        yardstick.measure(dense, &pruned, &prepared.scoring, observer)
+    };
+    Ok((perplexity, prepared.yardstick.as_ref().map(measure).transpose()?))
+}
+
+fn perplexities(
+    prepared: &Prepared,
+    pruned: &Model,
+    observer: &dyn Observer,
+) -> anyhow::Result<Vec<Loss>> {
+    if prepared.texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dense = &prepared.model;
     observer.note("perplexity of the dense model");
     let before = prepared.texts.measure(dense, observer)?;
     observer.note("perplexity of the pruned model");
-    let after = prepared.texts.measure(&pruned, observer)?;
+    let after = prepared.texts.measure(pruned, observer)?;
     let dtype = setup::precision_name(dense.precision());
     let pairs = before.into_iter().zip(after).map(|(before, after)| Loss {
         file: before.file,

@@ -6,7 +6,6 @@ use anyhow::Context;
 use eval::Perplexity;
 use lm::{Model, Observer, scoring};
 
-use crate::failure::BadInput;
 use crate::options::EvaluationOptions;
 
 /// The window of published tables.
@@ -63,16 +62,9 @@ impl Texts {
         self.window
     }
 
-    /// Refuses a command whose purpose is to measure, without a text.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub(crate) fn require_one(&self) -> Result<(), BadInput> {
-        if self.texts.is_empty() {
-            let problem = "there is nothing to measure";
-            return Err(BadInput::new(problem).hint("name a text with --perplexity FILE"));
-        }
-        Ok(())
+    /// Whether there is no text.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
     }
 
     /// The perplexity of `model` on every text.

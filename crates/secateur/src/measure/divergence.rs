@@ -1,0 +1,195 @@
+//! Divergence of a pruned model from its dense one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use calib::{SynthesisSettings, Workspace, synthesis::Repetition};
+use eval::Divergence;
+use lm::generation::Sampling;
+use lm::{Model, Observer, scoring};
+use serde::Serialize;
+
+use crate::failure::BadInput;
+use crate::options::{DivergenceOptions, MODEL_ITSELF};
+use crate::setup;
+use crate::terminal::{format, table::Table};
+
+/// Tokens in a sequence unless told otherwise, where the model's context allows it.
+const LENGTH: usize = 512;
+
+/// What two models are compared on.
+pub(crate) enum Yardstick {
+    /// Text the dense model writes: drawn from its own distribution, nothing cut off or left out.
+    Own(Box<calib::Recipe>),
+    /// The first windows of a text.
+    Text { file: PathBuf, sequences: Vec<Vec<u32>> },
+}
+
+/// A divergence with everything needed to repeat it.
+#[derive(Serialize)]
+pub(crate) struct DivergenceFacts {
+    /// `self`, or the text's file.
+    pub(crate) text: String,
+    /// Seed of the text, where the model wrote it.
+    pub(crate) seed: Option<u64>,
+    /// Tokens in a sequence.
+    pub(crate) length: usize,
+    /// The arithmetic of both models.
+    pub(crate) dtype: &'static str,
+    /// What was found.
+    pub(crate) result: Divergence,
+}
+
+impl Yardstick {
+    /// What the options ask for, checked against the model; `auto` decides where they do not say.
+    ///
+    /// # Errors
+    /// When a text cannot be read or is too short, or the sequences do not fit the model.
+    pub(crate) fn read(
+        options: &DivergenceOptions,
+        auto: bool,
+        model: &Model,
+    ) -> anyhow::Result<Option<Self>> {
+        let source = match options.divergence.as_str() {
+            "off" => return Ok(None),
+            "auto" if !auto => return Ok(None),
+            "auto" => MODEL_ITSELF,
+            source => source,
+        };
+        let context = model.spec().context;
+        let length = options.divergence_length.map_or(LENGTH.min(context), |n| n as usize);
+        if length > context {
+            return Err(eval::Error::Window { window: length, context }.into());
+        }
+        let sequences = options.divergence_sequences as usize;
+        if source == MODEL_ITSELF {
+            return Ok(Some(Self::Own(Box::new(own(sequences, length, options.divergence_seed)))));
+        }
+        let file = Path::new(source);
+        let sequences = windows(file, sequences, length, model);
+        let sequences = sequences.with_context(|| format!("--divergence {source}"))?;
+        Ok(Some(Self::Text { file: file.into(), sequences }))
+    }
+
+    /// Refuses a yardstick that the calibration data would be cut from as well.
+    ///
+    /// # Errors
+    /// When the model writes both with one seed.
+    pub(crate) fn check_apart(&self, calibration: &calib::Recipe) -> Result<(), BadInput> {
+        match self {
+            Self::Own(own) if calibration.source == own.source && calibration.seed == own.seed => {
+                let problem = format!(
+                    "--seed {} and --divergence-seed {} are the same: the model would be judged \
+                     on draws it was pruned with",
+                    own.seed, own.seed
+                );
+                Err(BadInput::new(problem).hint("choose another --divergence-seed"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What it is, in a few words.
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Self::Own(_) => "text the dense model writes".into(),
+            Self::Text { file, .. } => file.display().to_string(),
+        }
+    }
+
+    /// The divergence of `pruned` from `dense`.
+    ///
+    /// # Errors
+    /// When the text cannot be written, a model cannot be read or does not fit the memory, or the
+    /// user stopped it.
+    pub(crate) fn measure(
+        &self,
+        dense: &Model,
+        pruned: &Model,
+        scoring: &scoring::Options,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<DivergenceFacts> {
+        let cache = setup::cache();
+        let (text, seed, sequences) = match self {
+            Self::Text { file, sequences } => (file.display().to_string(), None, sequences.clone()),
+            Self::Own(recipe) => {
+                let workspace = Workspace {
+                    model: dense,
+                    model_digest: None,
+                    cache: cache.as_deref(),
+                    memory: scoring.memory,
+                };
+                let set = calib::collect(recipe, &workspace, observer);
+                let set = set.context("the text to compare the models on cannot be written")?;
+                (MODEL_ITSELF.to_owned(), Some(recipe.seed), set.sequences)
+            }
+        };
+        let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+        let result = eval::divergence(dense, pruned, &borrowed, scoring, observer);
+        Ok(DivergenceFacts {
+            text,
+            seed,
+            length: sequences.iter().map(Vec::len).max().unwrap_or(0),
+            dtype: setup::precision_name(dense.precision()),
+            result: result.context("the divergence cannot be measured")?,
+        })
+    }
+}
+
+impl DivergenceFacts {
+    /// The figures as a table, the protocol under it.
+    pub(crate) fn render(&self) -> String {
+        let found = &self.result;
+        let mut table = Table::new(&["divergence", "dense", "pruned", "change"]);
+        let (before, after) = (found.reference_perplexity, found.perplexity);
+        let change = format!("{:+.1} %", 100.0 * (after / before - 1.0));
+        let perplexity = format::perplexity;
+        table.row(["perplexity".into(), perplexity(before), perplexity(after), change]);
+        let kl = |nats: f64| format!("{nats:.3} nats");
+        let mut only = |name: &str, dense: &str, pruned: String| {
+            table.row([name.to_owned(), dense.to_owned(), pruned, String::new()]);
+        };
+        only("KL divergence, mean per token", "0", kl(found.mean_kl));
+        only("KL divergence, 99th percentile", "0", kl(found.p99_kl));
+        only("same most probable token", "100 %", format::percent(found.top1_agreement));
+        format!("{}{}\n", table.render(), self.protocol())
+    }
+
+    /// How it was measured, in one line.
+    fn protocol(&self) -> String {
+        let Divergence { sequences, .. } = self.result;
+        let text = match self.seed {
+            Some(seed) => format!("written by the dense model at temperature 1, seed {seed}"),
+            None => format!("the first of {}", self.text),
+        };
+        format!("{sequences} sequences of {} tokens, {text}, {}", self.length, self.dtype)
+    }
+}
+
+/// Text drawn from the model's own distribution: temperature 1, nothing cut off, nothing filtered.
+fn own(samples: usize, length: usize, seed: u64) -> calib::Recipe {
+    let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, repetition_penalty: 1.0 };
+    calib::Recipe {
+        samples: Some(samples),
+        length: Some(length),
+        seed,
+        synthesis: SynthesisSettings {
+            sampling,
+            drop_share: 0.0,
+            repetition: Repetition { share: 1.0, ..Repetition::default() },
+            ..SynthesisSettings::default()
+        },
+        ..calib::Recipe::of(MODEL_ITSELF)
+    }
+}
+
+/// The first windows of `length` tokens of a text, `most` at most.
+fn windows(file: &Path, most: usize, length: usize, model: &Model) -> eval::Result<Vec<Vec<u32>>> {
+    let text = eval::text_of(file)?;
+    let tokens = model.checkpoint().tokenizer.encode(&text, true)?;
+    let windows: Vec<_> = tokens.chunks_exact(length).take(most).map(<[u32]>::to_vec).collect();
+    match windows.is_empty() {
+        true => Err(eval::Error::TooShort { tokens: tokens.len(), window: length }),
+        false => Ok(windows),
+    }
+}
