@@ -60,6 +60,25 @@ pub enum Error {
         /// The input's index.
         input: usize,
     },
+    /// A Gram matrix that cannot be factorised, however much is added to its diagonal.
+    #[error(
+        "the inputs' Gram matrix cannot be factorised, not even with damping of {damping} times \
+         the mean of its diagonal; use more calibration data, or a method without it (wanda)"
+    )]
+    Singular {
+        /// The largest damping that was tried.
+        damping: f32,
+    },
+    /// What went wrong at one site.
+    #[error("block {block}, {site:?}: {error}")]
+    Site {
+        /// The block's index.
+        block: usize,
+        /// The site.
+        site: Site,
+        /// What went wrong.
+        error: Box<Error>,
+    },
     /// A killed run that cannot go on as asked.
     #[error("{path}: the unfinished run cannot be resumed: {problem}")]
     Resume {
@@ -71,12 +90,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// `error`, with where it happened.
+    pub(crate) fn at(block: usize, site: Site, error: Self) -> Self {
+        Error::Site { block, site, error: Box::new(error) }
+    }
+
     /// Whether the input is at fault (exit code 2) rather than the run.
     pub fn is_bad_input(&self) -> bool {
         match self {
             Error::Model(error) => error.is_bad_input(),
             Error::Calibration(error) => error.is_bad_input(),
-            Error::Activations { .. } => false,
+            Error::Activations { .. } | Error::Singular { .. } => false,
+            Error::Site { error, .. } => error.is_bad_input(),
             _ => true,
         }
     }

@@ -53,6 +53,15 @@ impl Mask {
         Self { rows, cols, removed }
     }
 
+    /// The mask of `removed`, row after row.
+    ///
+    /// # Panics
+    /// When there are not `rows * cols` values.
+    pub fn new(rows: usize, cols: usize, removed: Vec<bool>) -> Self {
+        assert_eq!(removed.len(), rows * cols);
+        Self { rows, cols, removed }
+    }
+
     /// Whether each weight is removed, row after row.
     pub fn removed(&self) -> &[bool] {
         &self.removed

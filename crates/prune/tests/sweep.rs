@@ -9,7 +9,7 @@ use calib::{CalibrationSet, Origin, Packing, Provenance};
 use compute::{Matrix, Precision};
 use lm::{Batch, Checkpoint, Model, Observer, Silent};
 use prune::methods::{self, Target};
-use prune::{Error, InputStatistics, Job, Pattern, Propagation, Recipe, Scope};
+use prune::{Error, InputStatistics, Job, Needs, Pattern, Propagation, Recipe, Scope};
 use tempfile::TempDir;
 use testkit::{Dtype, TinyOptions, tiny_llama};
 
@@ -124,13 +124,13 @@ fn naive(fixture: &Fixture, propagation: Propagation) -> BTreeMap<String, Matrix
         let dense = linears.clone();
         for (number, stage) in spec.stages.iter().enumerate() {
             let used = if propagation == Propagation::Staged { &linears } else { &dense };
-            let mut statistics = InputStatistics::new(stage.linears[0].inputs);
+            let mut statistics = InputStatistics::new(stage.linears[0].inputs, Needs::SquaredNorms);
             for (residual, sequence) in residuals.iter().zip(sequences) {
                 let mut state = frame.begin(residual.clone());
                 for linears in &used[..number] {
                     state = frame.step(state, linears, &mut Batch::fresh(&[sequence.len()]));
                 }
-                statistics.add(state.input.view());
+                statistics.add(state.input.view(), 1);
             }
             let prepared = methods::find("wanda").unwrap().prepare(&statistics).unwrap();
             for (position, linear) in stage.linears.iter().enumerate() {

@@ -3,6 +3,7 @@
 //! To add a method, write its file and add its line to [`METHODS`].
 
 mod magnitude;
+mod sparsegpt;
 mod wanda;
 
 use compute::Matrix;
@@ -35,6 +36,11 @@ pub trait Method: Sync {
 
 /// A method that has seen the inputs of a site.
 pub trait Prepared {
+    /// What a reader should know of the preparation, such as damping that had to be raised.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Prunes one linear of the site.
     ///
     /// # Errors
@@ -61,7 +67,7 @@ pub struct PrunedLinear {
 }
 
 /// Every method, in the order they are listed to users.
-pub const METHODS: &[&dyn Method] = &[&wanda::Wanda, &magnitude::Magnitude];
+pub const METHODS: &[&dyn Method] = &[&wanda::Wanda, &sparsegpt::SparseGpt, &magnitude::Magnitude];
 
 /// The method called `name`.
 ///

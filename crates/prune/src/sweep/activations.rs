@@ -4,7 +4,7 @@ use compute::{Linear, Matrix, Precision};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
 
-use crate::{InputStatistics, Result};
+use crate::{InputStatistics, Needs, Result};
 
 /// Tokens a chunk holds at least, so that short sequences share a product.
 const CHUNK_TOKENS: usize = 2048;
@@ -101,14 +101,16 @@ impl Activations {
         &self,
         frame: &Frame,
         linears: &[Vec<Linear>],
+        needs: Needs,
         observer: &dyn Observer,
     ) -> Result<InputStatistics> {
         let stage = self.stage() + linears.len();
         let inputs = frame.spec().stages[stage].linears.first().map_or(0, |linear| linear.inputs);
-        let mut statistics = InputStatistics::new(inputs);
+        let mut statistics = InputStatistics::new(inputs, needs);
         for chunk in &self.chunks {
             observer.check()?;
-            statistics.add(chunk.state_after(frame, linears).input.view());
+            let state = chunk.state_after(frame, linears);
+            statistics.add(state.input.view(), chunk.lengths.len());
         }
         Ok(statistics)
     }
@@ -119,17 +121,18 @@ impl Activations {
         &self,
         frame: &Frame,
         linears: &[Vec<Linear>],
+        needs: Needs,
         observer: &dyn Observer,
     ) -> Result<Vec<InputStatistics>> {
         let inputs = |stage: &lm::Stage| stage.linears.first().map_or(0, |linear| linear.inputs);
         let stages = &frame.spec().stages;
         let mut statistics: Vec<_> =
-            stages.iter().map(|stage| InputStatistics::new(inputs(stage))).collect();
+            stages.iter().map(|stage| InputStatistics::new(inputs(stage), needs)).collect();
         for chunk in &self.chunks {
             observer.check()?;
             let mut state = chunk.state(frame);
             for (statistics, linears) in statistics.iter_mut().zip(linears) {
-                statistics.add(state.input.view());
+                statistics.add(state.input.view(), chunk.lengths.len());
                 state = frame.step(state, linears, &mut Batch::fresh(&chunk.lengths));
             }
         }

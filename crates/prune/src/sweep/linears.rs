@@ -41,8 +41,8 @@ fn prune_linear(
     let written = compute::Matrix::from_vec(rows, cols, dtype.decode(&bytes));
     let sparsity = Sparsity::of(written.as_slice());
     let bias = model.bias(linear)?;
-    let report =
-        LinearReport { tensor: linear.tensor.clone(), target: Some(target.pattern), sparsity };
+    let (tensor, target) = (linear.tensor.clone(), Some(target.pattern));
+    let report = LinearReport { tensor, target, sparsity, notes: prepared.notes() };
     Ok((Linear::new(written, bias, model.precision()), report))
 }
 
@@ -55,7 +55,8 @@ fn keep_linear(
     writer.copy(&linear.tensor)?;
     let weights = model.matrix(&linear.tensor)?;
     let sparsity = Sparsity::of(weights.as_slice());
-    let report = LinearReport { tensor: linear.tensor.clone(), target: None, sparsity };
+    let (tensor, target) = (linear.tensor.clone(), None);
+    let report = LinearReport { tensor, target, sparsity, notes: Vec::new() };
     Ok((Linear::new(weights, model.bias(linear)?, model.precision()), report))
 }
 

@@ -77,7 +77,9 @@ fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
     let block: u64 = blocks.iter().map(weights).max().unwrap_or(0);
     let linears = blocks.iter().flat_map(BlockSpec::linears);
     let linear = linears.map(|l| (l.outputs * l.inputs) as u64).max().unwrap_or(0);
-    let measured = job.recipe.method().is_ok_and(|method| method.needs() != Needs::Nothing);
+    let needs = job.recipe.method().map_or(Needs::Nothing, |method| method.needs());
+    let measured = needs != Needs::Nothing;
+    let grams = if needs == Needs::Gram { grams(blocks, job.recipe.propagation) } else { 0 };
     let copies = match (measured, job.recipe.propagation) {
         (false, _) | (true, Propagation::Staged) => 1,
         (true, Propagation::Reference) => 2,
@@ -89,5 +91,22 @@ fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
     let chunk = if measured { (longest.max(2048) + longest) as u64 } else { 0 };
     let running = chunk * (2 * widest + 6 * model.spec().hidden as u64) * 4;
     let program = BASE + TOKEN * model.spec().vocabulary as u64;
-    program + copies * block * value_size(model.precision()) + pruning + running
+    program + copies * block * value_size(model.precision()) + pruning + running + grams
+}
+
+/// Bytes of the Gram matrices that are held at once, and of the factors of the widest.
+fn grams(blocks: &[BlockSpec], propagation: Propagation) -> u64 {
+    let square =
+        |stage: &lm::Stage| stage.linears.first().map_or(0, |l| (l.inputs * l.inputs) as u64);
+    let of = |block: &BlockSpec| {
+        let squares = block.stages.iter().map(square);
+        let widest = squares.clone().max().unwrap_or(0);
+        let held = match propagation {
+            Propagation::Staged => widest,
+            Propagation::Reference => squares.sum(),
+        };
+        // the damped copy, its factor, the factor's inverse and that turned around
+        held + 4 * widest
+    };
+    4 * blocks.iter().map(of).max().unwrap_or(0)
 }

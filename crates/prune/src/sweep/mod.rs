@@ -87,6 +87,9 @@ pub struct LinearReport {
     pub target: Option<crate::Pattern>,
     /// Its zeros as written.
     pub sparsity: Sparsity,
+    /// What a reader should know, such as damping that had to be raised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Prunes a model and writes the checkpoint to the job's output.

@@ -10,7 +10,7 @@ use super::linears::{prune_stage, written_linear};
 use super::memory::Holding;
 use super::{BlockReport, Job, LinearReport, Plan};
 use crate::methods::Method;
-use crate::{Error, InputStatistics, Propagation, Result};
+use crate::{Error, InputStatistics, Needs, Propagation, Result};
 
 /// A sweep under way.
 pub(super) struct Run<'a> {
@@ -83,7 +83,13 @@ impl<'a> Run<'a> {
     fn prune_blind(&self, block: usize, frame: &Frame) -> Result<Done> {
         let mut done = Done::default();
         for stage in 0..frame.spec().stages.len() {
-            self.prune_stage(block, frame, stage, &InputStatistics::new(0), &mut done)?;
+            self.prune_stage(
+                block,
+                frame,
+                stage,
+                &InputStatistics::new(0, Needs::Nothing),
+                &mut done,
+            )?;
             done.stages.clear();
         }
         Ok(done)
@@ -99,10 +105,11 @@ impl<'a> Run<'a> {
     ) -> Result<Done> {
         let mut done = Done::default();
         let stages = frame.spec().stages.len();
+        let needs = self.plan.needs;
         for stage in 0..stages {
             // the pruned stages between where the activations stand and this one
             let between = activations.stage()..stage;
-            let statistics = activations.measure(frame, &done.stages[between], observer)?;
+            let statistics = activations.measure(frame, &done.stages[between], needs, observer)?;
             self.prune_stage(block, frame, stage, &statistics, &mut done)?;
             let last = stage + 1 == stages;
             if last && block + 1 == self.plan.blocks.len() {
@@ -126,7 +133,8 @@ impl<'a> Run<'a> {
         observer: &dyn Observer,
     ) -> Result<Done> {
         let dense = self.model.block(block)?;
-        let statistics = activations.measure_block(frame, dense.stages(), observer)?;
+        let statistics =
+            activations.measure_block(frame, dense.stages(), self.plan.needs, observer)?;
         drop(dense);
         let mut done = Done::default();
         for (stage, statistics) in statistics.iter().enumerate() {
@@ -151,7 +159,8 @@ impl<'a> Run<'a> {
         if let Some(input) = statistics.first_non_finite() {
             return Err(Error::Activations { block, site: spec.site, input });
         }
-        let prepared = self.method.prepare(statistics)?;
+        let place = |error| Error::at(block, spec.site, error);
+        let prepared = self.method.prepare(statistics).map_err(place)?;
         let targets = &self.plan.blocks[block][stage];
         let (linears, reports) =
             prune_stage(self.model, self.writer, &spec.linears, targets, prepared.as_ref())?;
