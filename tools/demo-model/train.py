@@ -1,10 +1,12 @@
 """Trains the model in the box: a small Llama on public-domain English novels.
 
-    python train.py --novels FOLDER --out FOLDER [--steps 1800]
+    python train.py --novels FOLDER --out FOLDER [--steps 1700]
+    python train.py --novels FOLDER --out FOLDER --start FOLDER --rate 0.002 --seed 1 [--steps 1200]
 
 Writes a Hugging Face folder (config.json, model.safetensors in bf16, tokenizer.json,
 tokenizer_config.json, generation_config.json) and, beside it, curve.csv: step, tokens, training loss,
-held-out loss. README.md here is the recipe in words and the model card.
+held-out loss. With --start it goes on from the weights of such a folder, with a fresh optimiser.
+README.md here is the recipe in words and the model card.
 
 Every window of half of each batch starts with the beginning-of-text token at the start of a paragraph,
 the other half anywhere in a novel: the model can write from nothing, and can be scored on cut windows.
@@ -19,7 +21,7 @@ import time
 
 import numpy
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
 from torch.nn import functional as F
@@ -174,9 +176,8 @@ def held_out_loss(model, windows, random_state=1, batches=8, count=32):
     return sum(losses) / len(losses)
 
 
-def save(model, tokenizer, out):
-    """A Hugging Face folder in bf16, with what `transformers` asks for."""
-    out.mkdir(parents=True, exist_ok=True)
+def named_tensors(model):
+    """The weights by the names they have in a checkpoint."""
     tensors = {
         "model.embed_tokens.weight": model.embed.weight,
         "model.norm.weight": model.norm,
@@ -188,7 +189,22 @@ def save(model, tokenizer, out):
                 part = "mlp" if place[0] in "gud" else "self_attn"
                 place = f"{part}.{place}"
             tensors[f"model.layers.{i}.{place}.weight"] = weight
-    tensors = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in tensors.items()}
+    return tensors
+
+
+def load(model, folder):
+    """Takes the weights of a folder that `save` wrote."""
+    saved = load_file(folder / "model.safetensors")
+    with torch.no_grad():
+        for name, weight in named_tensors(model).items():
+            weight.copy_(saved[name])
+
+
+def save(model, tokenizer, out):
+    """A Hugging Face folder in bf16, with what `transformers` asks for."""
+    out.mkdir(parents=True, exist_ok=True)
+    named = named_tensors(model).items()
+    tensors = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in named}
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     config = {
         "architectures": ["LlamaForCausalLM"],
@@ -225,7 +241,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--novels", required=True)
     parser.add_argument("--out", required=True, type=pathlib.Path)
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--start", type=pathlib.Path)
+    parser.add_argument("--steps", type=int, default=1700)
     parser.add_argument("--rate", type=float, default=0.005)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
@@ -241,6 +258,8 @@ def main():
     training = Windows(tokenizer, texts.values(), length)
     testing = Windows(tokenizer, held_out, length)
     model = Llama(SHAPE)
+    if given.start:
+        load(model, given.start)
     count = sum(weight.numel() for weight in model.parameters())
     characters = sum(map(len, held_out)) / len(testing.ids)
     print(f"{count:,} parameters; {len(training.ids):,} training tokens of {len(texts)} novels, "
