@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::methods::{self, Method};
-use crate::{Error, Pattern, Result, Scope};
+use crate::{Error, Pattern, Result, Scope, Steps};
 
 /// What a pruning run does to the weights: one value per independent choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,10 @@ pub struct Recipe {
     pub method: String,
     /// The target of every linear.
     pub sparsity: Pattern,
+    /// What exchanges weights of the method's mask, by its registered name; nothing unless given.
+    pub refine: Option<String>,
+    /// Whether the kept weights are chosen anew by least squares on the calibration data.
+    pub refit: bool,
     /// Which weights are compared; the method's own default where none is given.
     pub scope: Option<Scope>,
     /// How the sparsity is shared out over the blocks, by its registered name.
@@ -42,6 +46,8 @@ impl Default for Recipe {
         Self {
             method: "wanda".into(),
             sparsity: Pattern::Fraction { sparsity: 0.5 },
+            refine: None,
+            refit: false,
             scope: None,
             allocation: "uniform".into(),
             propagation: Propagation::Staged,
@@ -57,6 +63,14 @@ impl Recipe {
     /// When there is no such method.
     pub fn method(&self) -> Result<&'static dyn Method> {
         methods::find(&self.method)
+    }
+
+    /// What it does to each linear.
+    ///
+    /// # Errors
+    /// When there is no such method or refinement.
+    pub fn steps(&self) -> Result<Steps> {
+        Steps::of(self)
     }
 }
 

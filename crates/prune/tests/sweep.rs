@@ -124,7 +124,8 @@ fn naive(fixture: &Fixture, propagation: Propagation) -> BTreeMap<String, Matrix
         let dense = linears.clone();
         for (number, stage) in spec.stages.iter().enumerate() {
             let used = if propagation == Propagation::Staged { &linears } else { &dense };
-            let mut statistics = InputStatistics::new(stage.linears[0].inputs, Needs::SquaredNorms);
+            let mut statistics =
+                InputStatistics::new(stage.linears[0].inputs, Needs::SQUARED_NORMS);
             for (residual, sequence) in residuals.iter().zip(sequences) {
                 let mut state = frame.begin(residual.clone());
                 for linears in &used[..number] {
@@ -137,7 +138,7 @@ fn naive(fixture: &Fixture, propagation: Propagation) -> BTreeMap<String, Matrix
                 let pattern = Pattern::Fraction { sparsity: 0.5 };
                 let target = Target { pattern, scope: Scope::Row };
                 let matrix = model.matrix(&linear.tensor).unwrap();
-                let pruned = prepared.prune(matrix, target).unwrap().weights;
+                let pruned = prepared.prune(&matrix, target).unwrap().weights;
                 linears[number][position] =
                     compute::Linear::new(pruned.clone(), None, model.precision());
                 weights.insert(linear.tensor.clone(), pruned);
@@ -269,6 +270,26 @@ fn the_thread_count_does_not_change_a_byte() {
 }
 
 #[test]
+fn every_step_runs_over_a_whole_model_either_way() {
+    let fixture = Fixture::new();
+    for method in ["magnitude", "ria", "dsnot", "sparsegpt", "admm", "alps"] {
+        for propagation in [Propagation::Staged, Propagation::Reference] {
+            let recipe = Recipe {
+                method: method.into(),
+                sparsity: Pattern::NofM { keep: 2, of: 4 },
+                refine: Some("swaps".into()),
+                refit: true,
+                propagation,
+                ..Recipe::default()
+            };
+            let output = fixture.output(&format!("{method}-{propagation}"));
+            let pruned = prune::prune(&fixture.job(&recipe, &output), &Silent).unwrap();
+            assert_eq!(pruned.sparsity.share(), 0.5, "{method} {propagation}");
+        }
+    }
+}
+
+#[test]
 fn magnitude_needs_no_calibration_and_wanda_says_so() {
     let fixture = Fixture::new();
     let output = fixture.output("magnitude");
@@ -280,7 +301,13 @@ fn magnitude_needs_no_calibration_and_wanda_says_so() {
     let other = fixture.output("wanda");
     let job = Job { calibration: None, ..fixture.job(&recipe, &other) };
     let error = prune::prune(&job, &Silent).unwrap_err();
-    assert!(matches!(error, Error::NoCalibration { method: "wanda" }), "{error}");
+    assert!(matches!(error, Error::NoCalibration { .. }), "{error}");
+    assert!(error.to_string().starts_with("wanda needs"), "{error}");
+    let recipe = Recipe { method: "magnitude".into(), refit: true, ..Recipe::default() };
+    let other = fixture.output("refit");
+    let job = Job { calibration: None, ..fixture.job(&recipe, &other) };
+    let error = prune::prune(&job, &Silent).unwrap_err();
+    assert!(error.to_string().starts_with("magnitude + refit needs"), "{error}");
 }
 
 #[test]
@@ -295,7 +322,8 @@ fn impossible_requests_are_refused_before_anything_is_written() {
     };
     let default = Recipe::default;
     refuse(Recipe { method: "obs".into(), ..default() }, "\"obs\"");
-    refuse(Recipe { allocation: "owl".into(), ..default() }, "\"owl\"");
+    refuse(Recipe { refine: Some("swap".into()), ..default() }, "known: swaps, dsnot");
+    refuse(Recipe { allocation: "random".into(), ..default() }, "\"random\"");
     refuse(Recipe { skip: vec!["lm_head".into()], ..default() }, "lm_head");
     refuse(Recipe { sparsity: "2:7".parse().unwrap(), ..default() }, "7 does not divide");
 }

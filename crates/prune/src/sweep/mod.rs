@@ -30,7 +30,7 @@ pub struct Job<'a> {
     pub model: &'a Model,
     /// The digest of its checkpoint ([`lm::Checkpoint::digest`]).
     pub model_digest: &'a str,
-    /// The calibration data; a method that needs none ignores it.
+    /// The calibration data; ignored where no step needs any.
     pub calibration: Option<&'a CalibrationSet>,
     /// What is done to the weights.
     pub recipe: &'a Recipe,
@@ -123,13 +123,14 @@ pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
     finish(job, calibration, writer, journal, observer)
 }
 
-/// The calibration data the method needs, checked against the model.
+/// The calibration data the steps need, checked against the model.
 fn calibration<'a>(job: &Job<'a>) -> Result<Option<&'a CalibrationSet>> {
-    let method = job.recipe.method()?;
-    if method.needs() == Needs::Nothing {
+    let steps = job.recipe.steps()?;
+    if steps.needs() == Needs::NOTHING {
         return Ok(None);
     }
-    let set = job.calibration.ok_or(Error::NoCalibration { method: method.name() })?;
+    let set =
+        job.calibration.ok_or_else(|| Error::NoCalibration { who: steps.to_string() })?;
     set.check_tokenizer(&job.model.checkpoint().tokenizer)?;
     Ok(Some(set))
 }

@@ -8,7 +8,7 @@ use crate::{Needs, Recipe, Result, Skip, allocations};
 /// The target of every linear of every block.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What the method has to know of the inputs.
+    /// What the recipe's steps have to know of the inputs.
     pub needs: Needs,
     /// Block by block, stage by stage, linear by linear: the target, or nothing where the linear
     /// is left alone.
@@ -23,8 +23,7 @@ impl Plan {
     /// inputs of a linear.
     pub fn new(model: &Model, recipe: &Recipe) -> Result<Self> {
         let spec = model.spec();
-        let method = recipe.method()?;
-        let scope = recipe.scope.unwrap_or(method.default_scope());
+        let scope = recipe.scope.unwrap_or(recipe.method()?.default_scope());
         let skip = Skip::new(&recipe.skip, spec)?;
         let allocation = allocations::find(&recipe.allocation)?;
         let patterns = allocation.allocate(spec.blocks.len(), recipe.sparsity)?;
@@ -40,7 +39,7 @@ impl Plan {
             let stage = |stage: &lm::Stage| stage.linears.iter().map(target).collect();
             blocks.push(block.stages.iter().map(stage).collect::<Result<_>>()?);
         }
-        Ok(Self { needs: method.needs(), blocks })
+        Ok(Self { needs: recipe.steps()?.needs(), blocks })
     }
 
     /// Number of linears that will be pruned.
