@@ -47,6 +47,23 @@ pub enum Error {
         /// The steps or the allocation.
         who: String,
     },
+    /// A sparsity that an allocation cannot share out.
+    #[error("allocation {allocation}: {problem}")]
+    Allocation {
+        /// The allocation.
+        allocation: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Weights whose singular values say nothing.
+    #[error(
+        "{tensor}: its singular values are all equal, zero or not finite, and the allocation alpha \
+         compares their tails; skip it with --skip, or choose another allocation"
+    )]
+    Spectrum {
+        /// The weights.
+        tensor: String,
+    },
     /// Activations that no statistics can be taken of.
     #[error(
         "block {block}, {site:?}: input {input} of the linears is NaN or infinite on the \

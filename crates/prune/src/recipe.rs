@@ -23,6 +23,8 @@ pub struct Recipe {
     pub scope: Option<Scope>,
     /// How the sparsity is shared out over the blocks, by its registered name.
     pub allocation: String,
+    /// Whether an allocation may give the blocks different N of an N:M pattern.
+    pub mixed_nm: bool,
     /// Which activations the statistics are taken of.
     pub propagation: Propagation,
     /// Blocks and linears that are left alone ([`crate::Skip`]).
@@ -50,6 +52,7 @@ impl Default for Recipe {
             refit: false,
             scope: None,
             allocation: "uniform".into(),
+            mixed_nm: false,
             propagation: Propagation::Staged,
             skip: Vec::new(),
         }

@@ -289,6 +289,35 @@ fn every_step_runs_over_a_whole_model_either_way() {
     }
 }
 
+/// The mean of the blocks' sparsities: those of the tiny model have as many weights each.
+#[test]
+fn every_allocation_meets_the_target_over_a_whole_model() {
+    let fixture = Fixture::new();
+    for allocation in prune::allocations::ALLOCATIONS {
+        for (sparsity, mixed_nm) in [("0.6", false), ("4:8", true)] {
+            let name = allocation.name();
+            let recipe = Recipe {
+                method: "magnitude".into(),
+                allocation: name.into(),
+                sparsity: sparsity.parse().unwrap(),
+                mixed_nm: mixed_nm && name != "uniform",
+                ..Recipe::default()
+            };
+            let output = fixture.output(&format!("{name}-{mixed_nm}"));
+            let pruned = prune::prune(&fixture.job(&recipe, &output), &Silent).unwrap();
+            let shares = pruned.blocks.iter().map(|b| b.linears[0].target.unwrap().sparsity());
+            let shares: Vec<f64> = shares.collect();
+            let tolerance = if mixed_nm { 1.0 / 16.0 / BLOCKS as f64 } else { 1e-9 };
+            let mean = shares.iter().sum::<f64>() / BLOCKS as f64;
+            assert!((mean - recipe.sparsity.sparsity()).abs() <= tolerance + 1e-9, "{name}");
+            let differ = shares.iter().any(|share| (share - shares[0]).abs() > 1e-3);
+            assert_eq!(differ, name != "uniform", "{name} {shares:?}");
+            let most = if mixed_nm { 0.05 } else { 2e-3 };
+            assert!((pruned.sparsity.share() - recipe.sparsity.sparsity()).abs() < most, "{name}");
+        }
+    }
+}
+
 #[test]
 fn magnitude_needs_no_calibration_and_wanda_says_so() {
     let fixture = Fixture::new();
@@ -324,6 +353,12 @@ fn impossible_requests_are_refused_before_anything_is_written() {
     refuse(Recipe { method: "obs".into(), ..default() }, "\"obs\"");
     refuse(Recipe { refine: Some("swap".into()), ..default() }, "known: swaps, dsnot");
     refuse(Recipe { allocation: "random".into(), ..default() }, "\"random\"");
+    let two_of_four = || "2:4".parse().unwrap();
+    let owl = || Recipe { allocation: "owl".into(), ..default() };
+    refuse(Recipe { sparsity: two_of_four(), ..owl() }, "--mixed-nm");
+    refuse(Recipe { mixed_nm: true, ..owl() }, "--mixed-nm is for N:M");
+    refuse(Recipe { mixed_nm: true, sparsity: two_of_four(), ..default() }, "other than uniform");
+    refuse(Recipe { sparsity: "0.96".parse().unwrap(), ..owl() }, "above 0.95");
     refuse(Recipe { skip: vec!["lm_head".into()], ..default() }, "lm_head");
     refuse(Recipe { sparsity: "2:7".parse().unwrap(), ..default() }, "7 does not divide");
 }

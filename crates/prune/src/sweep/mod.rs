@@ -17,6 +17,7 @@ use lm::checkpoint::CheckpointWriter;
 use lm::{Model, Observer};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use activations::Activations;
 pub use plan::Plan;
 
 use crate::{Error, Needs, Recipe, Result, Sparsity, output};
@@ -102,11 +103,13 @@ pub struct LinearReport {
 /// When the recipe does not fit the model, the calibration data or the memory; when the output
 /// cannot be written; when the observer cancels.
 pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
-    let plan = Plan::new(job.model, job.recipe)?;
-    let calibration = calibration(job)?;
+    let mut plan = Plan::new(job.model, job.recipe)?;
+    let calibration = calibration(job, &plan)?;
     let identity = Identity::new(job, calibration)?;
     let (writer, mut journal) = open(job, identity)?;
-    let mut run = Run::new(job, &plan, calibration, &writer)?;
+    plan.share_out(job.model, calibration, observer)?;
+    let measured = calibration.filter(|_| plan.needs != Needs::NOTHING);
+    let mut run = Run::new(job, &plan, measured, &writer)?;
     observer.started("prune", plan.blocks.len() as u64);
     for block in 0..plan.blocks.len() {
         observer.check()?;
@@ -123,14 +126,17 @@ pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
     finish(job, calibration, writer, journal, observer)
 }
 
-/// The calibration data the steps need, checked against the model.
-fn calibration<'a>(job: &Job<'a>) -> Result<Option<&'a CalibrationSet>> {
-    let steps = job.recipe.steps()?;
-    if steps.needs() == Needs::NOTHING {
+/// The calibration data the run needs, checked against the model.
+fn calibration<'a>(job: &Job<'a>, plan: &Plan) -> Result<Option<&'a CalibrationSet>> {
+    if !plan.needs_calibration() {
         return Ok(None);
     }
-    let set =
-        job.calibration.ok_or_else(|| Error::NoCalibration { who: steps.to_string() })?;
+    let allocation = &job.recipe.allocation;
+    let who = match plan.needs == Needs::NOTHING {
+        true => format!("the allocation {allocation}"),
+        false => job.recipe.steps()?.to_string(),
+    };
+    let set = job.calibration.ok_or(Error::NoCalibration { who })?;
     set.check_tokenizer(&job.model.checkpoint().tokenizer)?;
     Ok(Some(set))
 }

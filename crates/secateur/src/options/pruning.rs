@@ -40,6 +40,10 @@ pub(crate) struct PruningOptions {
     )]
     pub(crate) allocation: String,
 
+    /// Let the allocation give blocks different N of an N:M pattern
+    #[arg(long)]
+    pub(crate) mixed_nm: bool,
+
     /// Which activations are measured: after the pruning of what comes before (staged), or of dense
     /// blocks as in published code (reference)
     #[arg(
@@ -65,6 +69,7 @@ impl PruningOptions {
             refit: self.refit,
             scope: self.scope,
             allocation: self.allocation.clone(),
+            mixed_nm: self.mixed_nm,
             propagation: self.propagation,
             skip: self.skip.clone(),
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use lm::{Model, Observer, checkpoint::CheckpointWriter, scoring};
-use prune::{Needs, Recipe};
+use prune::Recipe;
 use serde::Serialize;
 
 use super::finished;
@@ -99,7 +99,7 @@ fn calibration(
     targets: &prune::Plan,
 ) -> anyhow::Result<Option<calib::Recipe>> {
     let recipe = options.calibration.recipe()?;
-    if targets.needs != Needs::NOTHING {
+    if targets.needs_calibration() {
         check_source(&recipe)?;
         return Ok(Some(recipe));
     }
