@@ -74,6 +74,11 @@ def local_task(name, base, lines, folder, shots):
     return config
 
 
+def limit(given, task):
+    """Questions of a task, or of each of the 57 subjects of mmlu, to reach the limit together."""
+    return -(-given.limit // 57) if task == "mmlu" else given.limit
+
+
 def local_tasks(given, folder):
     """Name → (task of the command line, configuration) of everything that is compared."""
     tasks = {}
@@ -88,7 +93,7 @@ def local_tasks(given, folder):
             of = lambda lines, subject: [line for line in lines if line["subject"] == subject]
             parts = {f"mmlu_{s}": (of(lines, s), of(shots, s)) for s in subjects}
         for name, (lines, shots) in parts.items():
-            lines = lines[: given.limit]
+            lines = lines[: limit(given, task)]
             tasks[name] = (task, local_task(name, task, lines, folder, shots))
     return tasks
 
@@ -123,7 +128,7 @@ def harness(given, folder):
     from lm_eval.tasks import TaskManager
 
     dtype = {"f32": "float32", "bf16": "bfloat16"}[given.dtype]
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     model = HFLM(str(given.checkpoint), device="cpu", dtype=dtype, batch_size=given.batch_size)
     timed = Timed(model)
     manager = TaskManager()
@@ -153,7 +158,7 @@ def secateur(given, folder):
         out = folder / f"{task}.answers.jsonl"
         command = [given.secateur, "eval", str(given.checkpoint), "--tasks", task]
         command += ["--task-data", str(given.data), "--dtype", given.dtype, "--json", "--quiet"]
-        command += ["--limit", str(given.limit), "--shots", str(given.shots), "--answers", str(out)]
+        command += ["--limit", str(limit(given, task)), "--shots", str(given.shots), "--answers", str(out)]
         begun = time.perf_counter()
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         seconds = time.perf_counter() - begun
@@ -199,7 +204,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("--secateur", required=True)
     parser.add_argument("--tasks", default=",".join(TASKS))
-    parser.add_argument("--limit", type=int, default=200, help="questions of a task or subject")
+    parser.add_argument("--limit", type=int, default=200, help="questions of a task")
     parser.add_argument("--shots", type=int, default=0)
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--batch-size", type=int, default=8)
@@ -210,6 +215,7 @@ def main():
         folder = Path(folder)
         os.environ |= {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1"}
         os.environ |= {"HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
+        os.environ |= {"TQDM_DISABLE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
         ours, theirs = secateur(given, folder), harness(given, folder)
         print(f"| task | questions | requests | largest difference | near-ties | acc | acc_norm "
               f"| secateur s | harness s | ratio |")

@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn records_that_do_not_fit_are_refused_by_line() {
-        let with = |labels: &str| task(format!("{HEAD}choices = ['a', 'b']\n{labels}")).unwrap();
+        let with = |labels: &str| task(&format!("{HEAD}choices = ['a', 'b']\n{labels}")).unwrap();
         let refused = |labels: &str, gold: serde_json::Value| {
             let found = with(labels).question(&record(json!({"q": "", "g": gold})));
             found.unwrap_err().to_string()
