@@ -73,11 +73,12 @@ impl Mask {
     /// When the shapes differ.
     pub fn apply(&self, weights: &mut Matrix) {
         assert_eq!((self.rows, self.cols), (weights.rows(), weights.cols()));
-        for (weight, removed) in weights.as_mut_slice().iter_mut().zip(&self.removed) {
-            if *removed {
-                *weight = 0.0;
-            }
-        }
+        let width = self.cols.max(1);
+        let rows = weights.as_mut_slice().par_chunks_mut(width);
+        rows.zip(self.removed.par_chunks(width)).for_each(|(weights, removed)| {
+            let values = weights.iter_mut().zip(removed);
+            values.for_each(|(weight, removed)| *weight = if *removed { 0.0 } else { *weight });
+        });
     }
 }
 

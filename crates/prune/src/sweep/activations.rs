@@ -3,6 +3,7 @@
 use compute::{Linear, Matrix, Precision};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
+use rayon::prelude::*;
 
 use crate::{InputStatistics, Needs, Result};
 
@@ -32,45 +33,100 @@ enum Held {
     Bf16 { rows: usize, cols: usize, values: Vec<bf16> },
 }
 
+/// Values that one task converts.
+const PIECE: usize = 1 << 14;
+
 impl Held {
-    fn new(matrix: Matrix, precision: Precision) -> Self {
-        match precision {
-            Precision::F32 => Held::F32(matrix),
-            Precision::Bf16 => Held::Bf16 {
-                rows: matrix.rows(),
-                cols: matrix.cols(),
-                values: matrix.as_slice().iter().map(|value| bf16::from_f32(*value)).collect(),
-            },
+    fn new(matrix: &Matrix, precision: Precision) -> Self {
+        let mut held = match precision {
+            Precision::F32 => Held::F32(Matrix::default()),
+            Precision::Bf16 => Held::Bf16 { rows: 0, cols: 0, values: Vec::new() },
+        };
+        held.store(matrix);
+        held
+    }
+
+    /// Takes the values of `matrix`, in the memory it has.
+    fn store(&mut self, matrix: &Matrix) {
+        match self {
+            Held::F32(held) => copy(matrix, held),
+            Held::Bf16 { rows, cols, values } => {
+                (*rows, *cols) = (matrix.rows(), matrix.cols());
+                values.resize(matrix.as_slice().len(), bf16::ZERO);
+                let pieces = values.par_chunks_mut(PIECE);
+                pieces.zip(matrix.as_slice().par_chunks(PIECE)).for_each(|(held, values)| {
+                    let pairs = held.iter_mut().zip(values);
+                    pairs.for_each(|(held, value)| *held = bf16::from_f32(*value));
+                });
+            }
         }
     }
 
-    fn matrix(&self) -> Matrix {
+    /// Writes the values into `matrix`, whose memory is used again.
+    fn load(&self, matrix: &mut Matrix) {
         match self {
-            Held::F32(matrix) => matrix.clone(),
+            Held::F32(held) => copy(held, matrix),
             Held::Bf16 { rows, cols, values } => {
-                Matrix::from_vec(*rows, *cols, values.iter().map(|value| value.to_f32()).collect())
+                matrix.reshape(*rows, *cols);
+                let pieces = matrix.as_mut_slice().par_chunks_mut(PIECE);
+                pieces.zip(values.par_chunks(PIECE)).for_each(|(values, held)| {
+                    let pairs = values.iter_mut().zip(held);
+                    pairs.for_each(|(value, held)| *value = held.to_f32());
+                });
             }
         }
     }
 }
 
+/// Copies a matrix into the memory of another.
+fn copy(from: &Matrix, to: &mut Matrix) {
+    to.reshape(from.rows(), from.cols());
+    to.as_mut_slice().copy_from_slice(from.as_slice());
+}
+
 impl Chunk {
-    /// The chunk's state at its own stage.
-    fn state(&self, frame: &Frame) -> BlockState {
-        let residual = self.residual.matrix();
+    /// The chunk's state at its own stage, in the memory of `scratch`.
+    fn state(&self, frame: &Frame, scratch: Scratch) -> BlockState {
+        let Scratch { mut residual, mut input } = scratch;
+        self.residual.load(&mut residual);
         match &self.input {
-            Some(input) => BlockState { residual, input: input.matrix(), stage: self.stage },
+            Some(held) => {
+                held.load(&mut input);
+                BlockState { residual, input, stage: self.stage }
+            }
             None => frame.begin(residual),
         }
     }
 
     /// The chunk's state after the stages of `linears`, the first of which is its own stage.
-    fn state_after(&self, frame: &Frame, linears: &[Vec<Linear>]) -> BlockState {
-        let mut state = self.state(frame);
+    fn state_after(&self, frame: &Frame, linears: &[Vec<Linear>], scratch: Scratch) -> BlockState {
+        let mut state = self.state(frame, scratch);
         for stage in linears {
             state = frame.step(state, stage, &mut Batch::fresh(&self.lengths));
         }
         state
+    }
+
+    /// Keeps the input of the next stage, or nothing where the block is done.
+    fn keep_input(&mut self, state: &BlockState, done: bool, precision: Precision) {
+        match &mut self.input {
+            _ if done => self.input = None,
+            Some(held) => held.store(&state.input),
+            None => self.input = Some(Held::new(&state.input, precision)),
+        }
+    }
+}
+
+/// Memory that goes from chunk to chunk.
+#[derive(Default)]
+struct Scratch {
+    residual: Matrix,
+    input: Matrix,
+}
+
+impl Scratch {
+    fn of(state: BlockState) -> Self {
+        Self { residual: state.residual, input: state.input }
     }
 }
 
@@ -82,7 +138,7 @@ impl Activations {
         let mut rest = sequences;
         while !rest.is_empty() {
             let (sequences, later) = rest.split_at(chunk_length(rest));
-            let residual = Held::new(model.embed(&sequences.concat())?, precision);
+            let residual = Held::new(&model.embed(&sequences.concat())?, precision);
             let lengths = sequences.iter().map(Vec::len).collect();
             chunks.push(Chunk { lengths, residual, input: None, stage: 0 });
             rest = later;
@@ -107,10 +163,15 @@ impl Activations {
         let stage = self.stage() + linears.len();
         let inputs = frame.spec().stages[stage].linears.first().map_or(0, |linear| linear.inputs);
         let mut statistics = InputStatistics::new(inputs, needs);
+        let mut scratch = Scratch::default();
         for chunk in &self.chunks {
             observer.check()?;
-            let state = chunk.state_after(frame, linears);
-            statistics.add(state.input.view(), chunk.lengths.len());
+            if let (Some(held), []) = (&chunk.input, linears) {
+                held.load(&mut scratch.input);
+            } else {
+                scratch = Scratch::of(chunk.state_after(frame, linears, scratch));
+            }
+            statistics.add(scratch.input.view(), chunk.lengths.len());
         }
         Ok(statistics)
     }
@@ -128,13 +189,15 @@ impl Activations {
         let stages = &frame.spec().stages;
         let mut statistics: Vec<_> =
             stages.iter().map(|stage| InputStatistics::new(inputs(stage), needs)).collect();
+        let mut scratch = Scratch::default();
         for chunk in &self.chunks {
             observer.check()?;
-            let mut state = chunk.state(frame);
+            let mut state = chunk.state(frame, scratch);
             for (statistics, linears) in statistics.iter_mut().zip(linears) {
                 statistics.add(state.input.view(), chunk.lengths.len());
                 state = frame.step(state, linears, &mut Batch::fresh(&chunk.lengths));
             }
+            scratch = Scratch::of(state);
         }
         Ok(statistics)
     }
@@ -146,13 +209,15 @@ impl Activations {
         linears: &[Vec<Linear>],
         observer: &dyn Observer,
     ) -> Result<()> {
+        let mut scratch = Scratch::default();
         for chunk in &mut self.chunks {
             observer.check()?;
-            let state = chunk.state_after(frame, linears);
+            let state = chunk.state_after(frame, linears, scratch);
             let done = state.stage == frame.spec().stages.len();
             chunk.stage = if done { 0 } else { state.stage };
-            chunk.residual = Held::new(state.residual, self.precision);
-            chunk.input = (!done).then(|| Held::new(state.input, self.precision));
+            chunk.residual.store(&state.residual);
+            chunk.keep_input(&state, done, self.precision);
+            scratch = Scratch::of(state);
         }
         Ok(())
     }
