@@ -4,6 +4,7 @@ use calib::{Packing, filters::FILTERS, sources::SOURCES, synthesis::SYNTHESES};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use compute::KernelLevel;
 use data::FORMATS;
+use eval::tasks::{GROUPS, TASKS};
 use lm::families::FAMILIES;
 use prune::{allocations::ALLOCATIONS, methods::METHODS, refinements::REFINEMENTS};
 use serde::Serialize;
@@ -49,6 +50,8 @@ pub(crate) const TOPICS: &[Topic] = &[
     Topic { name: "filters", summary: "texts of the model that are dropped", entries: filters },
     Topic { name: "packings", summary: "how text becomes calibration windows", entries: packings },
     Topic { name: "formats", summary: "text files that can be read", entries: formats },
+    Topic { name: "tasks", summary: "questions with known answers for eval", entries: tasks },
+    Topic { name: "groups", summary: "tasks that are quoted together, as a mean", entries: groups },
     Topic { name: "families", summary: "architectures that can be pruned", entries: families },
     Topic { name: "kernels", summary: "instruction sets of the arithmetic", entries: kernels },
 ];
@@ -100,6 +103,16 @@ fn packings() -> Vec<Entry> {
 
 fn formats() -> Vec<Entry> {
     FORMATS.iter().map(|format| entry(format.name(), format.summary())).collect()
+}
+
+fn tasks() -> Vec<Entry> {
+    TASKS.iter().map(|t| entry(t.name(), t.summary()).explained(t.explanation())).collect()
+}
+
+fn groups() -> Vec<Entry> {
+    let summary =
+        |group: &eval::tasks::Group| format!("{}: {}", group.summary, group.tasks.join(", "));
+    GROUPS.iter().map(|group| entry(group.name, summary(group))).collect()
 }
 
 fn families() -> Vec<Entry> {
