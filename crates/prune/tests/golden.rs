@@ -101,19 +101,17 @@ fn input_norms_agree_with_the_authors_scaler() {
 
 /// `‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖²`.
 fn output_error(dense: &Matrix, pruned: &Matrix, inputs: &Matrix) -> f64 {
-    let (mut error, mut total) = (0.0, 0.0);
-    for token in 0..inputs.rows() {
-        let x = inputs.row(token);
-        for row in 0..dense.rows() {
-            let dot = |weights: &[f32]| -> f64 {
-                x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum()
-            };
-            let (before, after) = (dot(dense.row(row)), dot(pruned.row(row)));
-            error += (before - after).powi(2);
-            total += before * before;
-        }
-    }
-    error / total
+    let columns = (0..inputs.cols()).flat_map(|j| (0..inputs.rows()).map(move |t| (t, j)));
+    let turned = columns.map(|(token, input)| inputs.row(token)[input]).collect();
+    let turned = Matrix::from_vec(inputs.cols(), inputs.rows(), turned);
+    let size = |weights: &Matrix| {
+        let mut outputs = Matrix::zeros(weights.rows(), inputs.rows());
+        compute::multiply(weights, &turned, &mut outputs);
+        outputs.as_slice().iter().map(|value| f64::from(*value).powi(2)).sum::<f64>()
+    };
+    let pairs = dense.as_slice().iter().zip(pruned.as_slice());
+    let missing = pairs.map(|(dense, pruned)| dense - pruned).collect();
+    size(&Matrix::from_vec(dense.rows(), dense.cols(), missing)) / size(dense)
 }
 
 /// The positions that differ are those the authors' `<=` takes beyond the share that was asked for, and

@@ -337,6 +337,11 @@ fn magnitude_needs_no_calibration_and_wanda_says_so() {
     let job = Job { calibration: None, ..fixture.job(&recipe, &other) };
     let error = prune::prune(&job, &Silent).unwrap_err();
     assert!(error.to_string().starts_with("magnitude + refit needs"), "{error}");
+    let (method, allocation) = ("magnitude".into(), "owl".into());
+    let recipe = Recipe { method, allocation, ..Recipe::default() };
+    let job = Job { calibration: None, ..fixture.job(&recipe, &other) };
+    let error = prune::prune(&job, &Silent).unwrap_err();
+    assert!(error.to_string().starts_with("the allocation owl needs"), "{error}");
 }
 
 #[test]

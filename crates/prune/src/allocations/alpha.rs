@@ -3,6 +3,7 @@
 use compute::{Eigen, Matrix};
 
 use super::{Allocation, Dense, shares};
+use crate::methods::Room;
 use crate::{Error, Result};
 
 /// Sparsities are spread over `[1 - EPSILON, 1 + EPSILON]` times a common one.
@@ -44,6 +45,11 @@ Cost
 Reference
   Lu et al., AlphaPruning: Using Heavy-Tailed Self Regularization Theory for Improved Layer-wise
   Pruning of Large Language Models, NeurIPS 2024, equations 2 and 3."
+    }
+
+    fn room(&self) -> Room {
+        // turned around; Gram, two copies of the eigenvectors, working space
+        Room { site_matrices: 0, linear_matrices: 5 }
     }
 
     fn allocate(&self, dense: &Dense<'_>, target: f64) -> Result<Vec<f64>> {

@@ -3,7 +3,7 @@
 use compute::Linear;
 
 use super::{Allocation, Dense, shares};
-use crate::methods::{self, Target};
+use crate::methods::{self, Room, Target};
 use crate::sweep::Activations;
 use crate::{Error, InputStatistics, Needs, Pattern, Result, Scope};
 
@@ -46,6 +46,14 @@ Reference
 
     fn needs_calibration(&self) -> bool {
         true
+    }
+
+    fn blocks(&self) -> u64 {
+        2
+    }
+
+    fn room(&self) -> Room {
+        Room { site_matrices: 0, linear_matrices: 1 } // Wanda's scores
     }
 
     fn allocate(&self, dense: &Dense<'_>, target: f64) -> Result<Vec<f64>> {

@@ -14,6 +14,7 @@ mod uniform;
 use calib::CalibrationSet;
 use lm::{LinearSpec, Model, Observer};
 
+use crate::methods::Room;
 use crate::{Error, Plan, Result};
 
 /// The largest share of zeros that an allocation gives a block.
@@ -33,6 +34,16 @@ pub trait Allocation: Sync {
     /// Whether it looks at what the dense model makes of the calibration data.
     fn needs_calibration(&self) -> bool {
         false
+    }
+
+    /// Copies of a block's linears that it holds at one time.
+    fn blocks(&self) -> u64 {
+        0
+    }
+
+    /// What it takes in memory of one linear.
+    fn room(&self) -> Room {
+        Room::default()
     }
 
     /// The share of zeros of every block, in `[0, MOST]`. Their mean, weighted by the weights of

@@ -52,6 +52,10 @@ Reference
         true
     }
 
+    fn blocks(&self) -> u64 {
+        1
+    }
+
     fn allocate(&self, dense: &Dense<'_>, target: f64) -> Result<Vec<f64>> {
         let (model, weights) = (dense.model, dense.weights());
         let sequences = &dense.calibration.expect("the allocation asks for it").sequences;
@@ -89,35 +93,59 @@ fn share_of_outliers(
             return Err(Error::Activations { block, site: stage.site, input });
         }
     }
-    let linears = dense.linears(block).map(|(stage, linear)| {
-        Ok((dense.model.matrix(&linear.tensor)?, statistics[stage].norms()))
-    });
-    Ok(outliers(&linears.collect::<Result<Vec<_>>>()?))
+    let mut block_scores = Scores::default();
+    for (stage, linear) in dense.linears(block) {
+        block_scores.add(&dense.model.matrix(&linear.tensor)?, &statistics[stage].norms());
+    }
+    let mut above = 0;
+    // read again rather than kept: a block in f32 may be larger than everything else
+    for (stage, linear) in dense.linears(block) {
+        let weights = dense.model.matrix(&linear.tensor)?;
+        above += block_scores.outliers(&weights, &statistics[stage].norms());
+    }
+    Ok(above as f64 / block_scores.count.max(1) as f64)
 }
 
-/// The share of scores above [`OUTLIER`] means, of weights `[out, in]` with the norms of their inputs.
-fn outliers(linears: &[(Matrix, Vec<f32>)]) -> f64 {
-    let rows = || {
-        linears.iter().flat_map(|(weights, norms)| {
-            weights.as_slice().chunks(norms.len().max(1)).map(move |row| (row, norms))
-        })
-    };
-    let rows: Vec<_> = rows().collect();
-    let score = |(weight, norm): (&f32, &f32)| f64::from(weight.abs()) * f64::from(*norm);
-    let sums: Vec<f64> =
-        rows.par_iter().map(|(row, norms)| row.iter().zip(*norms).map(score).sum()).collect();
-    let count = rows.iter().map(|(row, _)| row.len()).sum::<usize>().max(1) as f64;
-    let limit = OUTLIER * sums.iter().sum::<f64>() / count;
-    let above = |(row, norms): &(&[f32], &Vec<f32>)| {
-        row.iter().zip(*norms).filter(|pair| score(*pair) > limit).count()
-    };
-    rows.par_iter().map(above).sum::<usize>() as f64 / count
+/// The scores |W_ij| · ‖X_j‖ of the linears of a block.
+#[derive(Default)]
+struct Scores {
+    sum: f64,
+    count: usize,
+}
+
+impl Scores {
+    /// Takes in the scores of `weights`, `[out, in]`, with the norms of their inputs, `[in]`.
+    fn add(&mut self, weights: &Matrix, norms: &[f32]) {
+        let rows = weights.as_slice().par_chunks(norms.len().max(1));
+        let sums: Vec<f64> = rows.map(|row| scores(row, norms).sum()).collect();
+        self.sum += sums.iter().sum::<f64>();
+        self.count += weights.as_slice().len();
+    }
+
+    /// How many scores of `weights` are above [`OUTLIER`] times the mean of all that were taken in.
+    fn outliers(&self, weights: &Matrix, norms: &[f32]) -> usize {
+        let limit = OUTLIER * self.sum / self.count.max(1) as f64;
+        let rows = weights.as_slice().par_chunks(norms.len().max(1));
+        rows.map(|row| scores(row, norms).filter(|score| *score > limit).count()).sum()
+    }
+}
+
+fn scores(row: &[f32], norms: &[f32]) -> impl Iterator<Item = f64> {
+    row.iter().zip(norms).map(|(weight, norm)| f64::from(weight.abs()) * f64::from(*norm))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::allocations::golden::Golden;
+
+    /// The share of outliers of a block of these linears.
+    fn outliers(linears: &[(Matrix, Vec<f32>)]) -> f64 {
+        let mut block = Scores::default();
+        linears.iter().for_each(|(weights, norms)| block.add(weights, norms));
+        let above = linears.iter().map(|(weights, norms)| block.outliers(weights, norms));
+        above.sum::<usize>() as f64 / block.count.max(1) as f64
+    }
 
     #[test]
     fn it_is_the_plain_rendering_of_the_formulas() {

@@ -1,9 +1,11 @@
 //! Which activations fit the memory a run may use.
 
+use calib::CalibrationSet;
 use compute::Precision;
 use lm::BlockSpec;
 
 use super::Job;
+use crate::allocations;
 use crate::methods::Room;
 use crate::{Needs, Propagation, Result};
 
@@ -28,7 +30,9 @@ impl Holding {
     ///
     /// # Errors
     /// [`lm::Error::Memory`] when not even the residual stream fits.
-    pub(super) fn new(job: &Job<'_>, tokens: usize, longest: usize) -> Result<Self> {
+    pub(super) fn new(job: &Job<'_>, calibration: Option<&CalibrationSet>) -> Result<Self> {
+        let lengths = || calibration.into_iter().flat_map(|set| &set.sequences).map(Vec::len);
+        let (tokens, longest) = (lengths().sum::<usize>(), lengths().max().unwrap_or(0));
         let model = job.model;
         let value_size = value_size(model.precision());
         let (tokens, hidden) = (tokens as u64, model.spec().hidden as u64);
@@ -86,11 +90,15 @@ fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
         (false, _) | (true, Propagation::Staged) => 1,
         (true, Propagation::Reference) => 2,
     };
+    let allocation = allocations::find(&job.recipe.allocation).ok();
+    let copies = allocation.map_or(copies, |allocation| copies.max(allocation.blocks()));
+    let room = allocation.map_or(room, |allocation| room.and(allocation.room()));
+    let runs = measured || allocation.is_some_and(|allocation| allocation.needs_calibration());
     // dense and pruned in f32, what the steps take, two masks; then the encoded bytes, the decoded copy
     let pruning = linear * (4 + 4 + 2 + (4 * room.linear_matrices).max(4 + 4));
     // residual, input, queries, keys, values, result of the attention; gate and up of the MLP
     let widest = blocks.iter().map(|block| block.mlp.intermediate).max().unwrap_or(0) as u64;
-    let chunk = if measured { (longest.max(2048) + longest) as u64 } else { 0 };
+    let chunk = if runs { (longest.max(2048) + longest) as u64 } else { 0 };
     let running = chunk * (2 * widest + 6 * model.spec().hidden as u64) * 4;
     let program = BASE + TOKEN * model.spec().vocabulary as u64;
     program + copies * block * value_size(model.precision()) + pruning + running + grams

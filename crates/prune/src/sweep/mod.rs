@@ -23,6 +23,7 @@ pub use plan::Plan;
 use crate::{Error, Needs, Recipe, Result, Sparsity, output};
 pub(crate) use journal::Identity;
 use journal::Journal;
+use memory::Holding;
 use run::Run;
 
 /// A pruning run: a model, what to do to it, and where it goes.
@@ -105,11 +106,12 @@ pub struct LinearReport {
 pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
     let mut plan = Plan::new(job.model, job.recipe)?;
     let calibration = calibration(job, &plan)?;
+    let holding = Holding::new(job, calibration)?;
     let identity = Identity::new(job, calibration)?;
     let (writer, mut journal) = open(job, identity)?;
     plan.share_out(job.model, calibration, observer)?;
     let measured = calibration.filter(|_| plan.needs != Needs::NOTHING);
-    let mut run = Run::new(job, &plan, measured, &writer)?;
+    let mut run = Run::new(job, &plan, measured, &writer, holding)?;
     observer.started("prune", plan.blocks.len() as u64);
     for block in 0..plan.blocks.len() {
         observer.check()?;

@@ -36,17 +36,16 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         calibration: Option<&CalibrationSet>,
         writer: &'a CheckpointWriter,
+        holding: Holding,
     ) -> Result<Self> {
         let sequences = calibration.map(|set| set.sequences.as_slice());
-        let tokens = sequences.map_or(0, |all| all.iter().map(Vec::len).sum());
-        let longest = sequences.and_then(|all| all.iter().map(Vec::len).max()).unwrap_or(0);
         Ok(Self {
             model: job.model,
             steps: job.recipe.steps()?,
             propagation: job.recipe.propagation,
             plan,
             writer,
-            holding: Holding::new(job, tokens, longest)?,
+            holding,
             activations: sequences.map(|all| Activations::embed(job.model, all)).transpose()?,
         })
     }
