@@ -6,7 +6,7 @@ use compute::KernelLevel;
 use data::FORMATS;
 use eval::tasks::{GROUPS, TASKS};
 use lm::families::FAMILIES;
-use prune::{allocations::ALLOCATIONS, methods::METHODS};
+use prune::{allocations::ALLOCATIONS, methods::METHODS, refinements::REFINEMENTS};
 use serde::Serialize;
 
 /// A registry as users see it.
@@ -35,6 +35,11 @@ pub(crate) struct Entry {
 /// Every topic, in the order they are listed.
 pub(crate) const TOPICS: &[Topic] = &[
     Topic { name: "methods", summary: "ways to choose the weights that go", entries: methods },
+    Topic {
+        name: "refinements",
+        summary: "ways to exchange weights of a method's mask",
+        entries: refinements,
+    },
     Topic {
         name: "allocations",
         summary: "ways to share a sparsity out over the blocks",
@@ -70,6 +75,10 @@ impl Entry {
 
 fn methods() -> Vec<Entry> {
     METHODS.iter().map(|m| entry(m.name(), m.summary()).explained(m.explanation())).collect()
+}
+
+fn refinements() -> Vec<Entry> {
+    REFINEMENTS.iter().map(|r| entry(r.name(), r.summary()).explained(r.explanation())).collect()
 }
 
 fn allocations() -> Vec<Entry> {
