@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, path::Path};
 
-use lm::{Model, Observer};
+use lm::{Model, Observer, hub::HubOptions};
 
-use crate::{CalibrationSet, Error, Recipe, Result, sources};
+use crate::{CalibrationSet, Error, Recipe, Result, mixture, sources};
 
 /// What calibration data is made with.
 pub struct Workspace<'a> {
@@ -17,6 +17,8 @@ pub struct Workspace<'a> {
     pub cache: Option<&'a Path>,
     /// Bytes of memory that generation and scoring may take.
     pub memory: Option<u64>,
+    /// Where hub data sets come from; without it there are none.
+    pub hub: Option<&'a HubOptions>,
 }
 
 impl Workspace<'_> {
@@ -41,7 +43,10 @@ pub fn collect(
     workspace: &Workspace<'_>,
     observer: &dyn Observer,
 ) -> Result<CalibrationSet> {
-    let set = sources::of(&recipe.source)?.collect(recipe, workspace, observer)?;
+    let set = match recipe.mixture.is_empty() {
+        true => sources::of(&recipe.source)?.collect(recipe, workspace, observer)?,
+        false => mixture::collect(recipe, workspace, observer)?,
+    };
     let (tokens, rows) = (set.provenance.vocabulary, workspace.model.spec().vocabulary);
     if tokens != rows {
         return Err(Error::Set(format!("made for {tokens} embedding rows, the model has {rows}")));
@@ -49,6 +54,9 @@ pub fn collect(
     set.check_tokenizer(&workspace.model.checkpoint().tokenizer)?;
     for note in &set.provenance.notes {
         observer.note(note);
+    }
+    if let Some(left_out) = set.provenance.left_out() {
+        observer.note(&format!("left out: {left_out}"));
     }
     Ok(set)
 }

@@ -46,6 +46,19 @@ pub enum Error {
         /// What to do instead.
         hint: String,
     },
+    /// Fewer documents than sequences that are made of one each.
+    #[error(
+        "{what}: {found} usable documents found, {needed} needed: packing `whole` uses a document \
+         once; ask for fewer samples, or choose another packing"
+    )]
+    TooFew {
+        /// The documents.
+        what: String,
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+    },
     /// A set whose token ids mean something else to this model.
     #[error(
         "{what} was made with another tokenizer (digest {expected}) than this model's ({found}): its \
@@ -77,6 +90,17 @@ pub enum Error {
         /// The names that exist.
         known: String,
     },
+    /// A source of which the filters leave nothing.
+    #[error("{from}: {problem}; ask for less of the filters")]
+    Filtered {
+        /// The source.
+        from: String,
+        /// How many were left out, and why.
+        problem: String,
+    },
+    /// A chat template that cannot be used.
+    #[error("the model's chat template: {0}")]
+    Template(String),
     /// A model whose own texts do not serve.
     #[error("the model's own texts do not serve: {problem}")]
     Synthesis {

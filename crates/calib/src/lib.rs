@@ -5,23 +5,32 @@
 //! windows of equal length, and the [`Provenance`] says how. Token ids are final: nothing decodes and
 //! re-tokenises them after this point.
 
+pub mod dataset;
 pub mod filters;
 pub mod sources;
 pub mod synthesis;
 
+mod chat;
 mod collect;
 mod error;
+mod mersenne;
+mod mixture;
 mod packing;
+mod pool;
 mod provenance;
 mod recipe;
+mod scores;
 mod set;
+mod spool;
 mod storage;
 mod tokens;
 
 pub use collect::{Workspace, collect};
+pub use dataset::DatasetSettings;
 pub use error::{Error, Result};
+pub use filters::FilterSettings;
 pub use packing::Packing;
 pub use provenance::{Origin, Piece, Provenance};
-pub use recipe::Recipe;
+pub use recipe::{Portion, Recipe};
 pub use set::CalibrationSet;
 pub use synthesis::SynthesisSettings;

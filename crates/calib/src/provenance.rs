@@ -38,13 +38,38 @@ pub struct Provenance {
     pub documents: usize,
     /// How many of them were left out, by reason.
     pub dropped: BTreeMap<String, usize>,
-    /// Which texts those were, and why, where a model wrote them.
+    /// Which texts those were, and why: all where a model wrote them, else the first few of every
+    /// filter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped_texts: Vec<Dropped>,
     /// What a reader should know of the draw.
     pub notes: Vec<String>,
     /// Where each sequence comes from, in the order of the sequences.
     pub origins: Vec<Origin>,
+    /// What is known of the portions of a mixture; their origins stand above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Provenance>,
+}
+
+impl Provenance {
+    /// How many texts each filter left out, in words; nothing where none was.
+    pub fn left_out(&self) -> Option<String> {
+        let counts = self.dropped.iter().map(|(filter, count)| format!("{count} by {filter}"));
+        let counts: Vec<String> = counts.collect();
+        (!counts.is_empty()).then(|| format!("{} of {} texts", counts.join(", "), self.documents))
+    }
+
+    /// One text of every filter that left some out, those of the portions among them.
+    pub fn examples(&self) -> Vec<&Dropped> {
+        let all = self.parts.iter().chain([self]).flat_map(|one| &one.dropped_texts);
+        let mut examples: Vec<&Dropped> = Vec::new();
+        for one in all {
+            if !examples.iter().any(|earlier| earlier.filter == one.filter) {
+                examples.push(one);
+            }
+        }
+        examples
+    }
 }
 
 /// Where one sequence comes from.
@@ -69,6 +94,13 @@ pub enum Origin {
     Random {
         /// The number of the stream of random numbers.
         stream: u64,
+    },
+    /// A sequence of one portion of a mixture.
+    Portion {
+        /// The portion's number.
+        part: usize,
+        /// Where the sequence comes from within it.
+        origin: Box<Origin>,
     },
     /// A window of texts that the model wrote.
     Generated {

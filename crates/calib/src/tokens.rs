@@ -3,7 +3,7 @@
 use lm::Tokenizer;
 use rayon::prelude::*;
 
-use crate::Result;
+use crate::{Result, spool::Spool};
 
 /// Bytes of the parts that a long text is tokenised in.
 const PART: usize = 1 << 20;
@@ -14,6 +14,9 @@ const AROUND: usize = 256;
 /// Places that are tried for one seam.
 const TRIES: usize = 8;
 
+/// Bytes of text that are held before they are tokenised.
+const HELD: usize = 16 << 20;
+
 /// Token ids of `text` as one string, without special tokens. Long texts are tokenised in parts at
 /// once where the tokenizer shows that cutting there changes nothing; where it does not (a tokenizer
 /// without words, say), they are tokenised whole.
@@ -22,20 +25,102 @@ pub(crate) fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
 }
 
 fn encode_in_parts(tokenizer: &Tokenizer, text: &str, part: usize) -> Result<Vec<u32>> {
-    let mut parts = Vec::new();
-    let mut start = 0;
+    let mut parts = parts(tokenizer, text, part)?;
+    parts.push(text.len());
+    encode_parts(tokenizer, text, &parts)
+}
+
+/// Where `text` may be cut into parts of about `part` bytes.
+fn parts(tokenizer: &Tokenizer, text: &str, part: usize) -> Result<Vec<usize>> {
+    let mut seams = Vec::new();
     let mut target = part;
     while target < text.len() {
         let seam = seam(tokenizer, text, target)?;
-        if let Some(seam) = seam {
-            parts.push(&text[start..seam]);
-            start = seam;
-        }
+        seams.extend(seam);
         target = seam.unwrap_or(target) + part;
     }
-    parts.push(&text[start..]);
-    let tokens = parts.par_iter().map(|part| tokenizer.encode(part, false));
+    Ok(seams)
+}
+
+/// Token ids of `text` up to the last of `ends`, cut there.
+fn encode_parts(tokenizer: &Tokenizer, text: &str, ends: &[usize]) -> Result<Vec<u32>> {
+    let encode = |(index, &end): (usize, &usize)| {
+        let start = index.checked_sub(1).map_or(0, |before| ends[before]);
+        tokenizer.encode(&text[start..end], false)
+    };
+    let tokens = ends.par_iter().enumerate().map(encode);
     Ok(tokens.collect::<lm::Result<Vec<_>>>()?.concat())
+}
+
+/// Tokenises a text that comes piece by piece, as [`encode`] does the whole. What is held of it is
+/// bounded wherever the tokenizer allows cuts.
+pub(crate) struct Encoder<'a> {
+    tokenizer: &'a Tokenizer,
+    text: String,
+    tokens: Tokens,
+    part: usize,
+    held: usize,
+}
+
+impl<'a> Encoder<'a> {
+    pub(crate) fn new(tokenizer: &'a Tokenizer) -> Self {
+        Self::with(tokenizer, PART, HELD)
+    }
+
+    fn with(tokenizer: &'a Tokenizer, part: usize, held: usize) -> Self {
+        let tokens = Tokens { spool: Spool::new() };
+        Self { tokenizer, text: String::new(), tokens, part, held }
+    }
+
+    /// Adds the next piece of the text.
+    pub(crate) fn push(&mut self, piece: &str) -> Result<()> {
+        self.text.push_str(piece);
+        if self.text.len() < self.held {
+            return Ok(());
+        }
+        let mut seams = parts(self.tokenizer, &self.text, self.part)?;
+        // What is still to come may matter around a seam near the end.
+        seams.retain(|seam| seam + AROUND <= self.text.len());
+        match seams.last() {
+            Some(&last) => {
+                self.tokens.push(&encode_parts(self.tokenizer, &self.text, &seams)?)?;
+                self.text.drain(..last);
+            }
+            // Looking for a seam at every piece again would take time that grows with its square.
+            None => self.held *= 2,
+        }
+        Ok(())
+    }
+
+    /// The tokens of the whole text.
+    pub(crate) fn finish(mut self) -> Result<Tokens> {
+        let rest = encode_in_parts(self.tokenizer, &self.text, self.part)?;
+        self.tokens.push(&rest)?;
+        Ok(self.tokens)
+    }
+}
+
+/// Token ids of a long text; memory does not grow with their number.
+pub(crate) struct Tokens {
+    spool: Spool,
+}
+
+impl Tokens {
+    fn push(&mut self, tokens: &[u32]) -> Result<()> {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+        self.spool.push(&bytes)
+    }
+
+    /// Number of tokens.
+    pub(crate) fn len(&self) -> usize {
+        (self.spool.len() / 4) as usize
+    }
+
+    /// The `length` tokens from `start` on.
+    pub(crate) fn window(&self, start: usize, length: usize) -> Result<Vec<u32>> {
+        let bytes = self.spool.read(4 * start as u64, 4 * length)?;
+        Ok(bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect())
+    }
 }
 
 /// The first place from `target` on, of a few between words, where a cut changes no token around.
@@ -84,7 +169,13 @@ mod tests {
             });
             for tokenizer in [with_words, with_prefix, without_words] {
                 let whole = tokenizer.encode(&text, false).unwrap();
-                prop_assert_eq!(encode_in_parts(&tokenizer, &text, 20).unwrap(), whole);
+                prop_assert_eq!(&encode_in_parts(&tokenizer, &text, 20).unwrap(), &whole);
+                let mut encoder = Encoder::with(&tokenizer, 20, 300);
+                for piece in text.split_inclusive(' ') {
+                    encoder.push(piece).unwrap();
+                }
+                let tokens = encoder.finish().unwrap();
+                prop_assert_eq!(tokens.window(0, tokens.len()).unwrap(), whole);
             }
         }
     }

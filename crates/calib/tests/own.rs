@@ -14,7 +14,8 @@ use std::{
 };
 
 use calib::{
-    CalibrationSet, Error, Origin, Packing, Recipe, SynthesisSettings, Workspace, synthesis,
+    CalibrationSet, Error, FilterSettings, Origin, Packing, Recipe, SynthesisSettings, Workspace,
+    synthesis,
 };
 use common::{Bench, recipe, sentences};
 use lm::{Observer, Silent};
@@ -134,10 +135,10 @@ fn a_finished_set_is_not_written_again() {
     let set = collect(&bench, &recipe, &cache, &first).unwrap();
     let notes = first.notes.into_inner().unwrap();
     assert!(
-        notes[0].starts_with("the model writes its own calibration data: 8 texts"),
+        notes[0]
+            .starts_with("the model writes its own calibration data: 8 texts of up to 48 tokens"),
         "{notes:?}"
     );
-    assert!(notes[0].contains("of 48 tokens, 384 in all"), "{notes:?}");
     let before = files(&cache);
     let again = Watch::default();
     assert_eq!(collect(&bench, &recipe, &cache, &again).unwrap(), set);
@@ -146,8 +147,8 @@ fn a_finished_set_is_not_written_again() {
     assert_eq!(files(&cache), before);
     // Another selection uses the same texts; another seed does not.
     let watch = Watch::default();
-    let half = SynthesisSettings { drop_share: 0.0, ..recipe.synthesis.clone() };
-    let half = Recipe { samples: Some(4), synthesis: half, ..recipe.clone() };
+    let all = FilterSettings { drop_share: Some(0.0), ..FilterSettings::default() };
+    let half = Recipe { samples: Some(4), filters: all, ..recipe.clone() };
     collect(&bench, &half, &cache, &watch).unwrap();
     assert_eq!(watch.tokens.into_inner(), 0);
     let watch = Watch::default();
@@ -219,11 +220,21 @@ fn settings_that_do_not_fit_are_refused() {
     };
     assert!(with(&|s| s.prefix_tokens = Some(48)).contains("1 to 47 (length − 1) expected, 48"));
     assert!(with(&|s| s.prefix_tokens = Some(0)).starts_with("prefix_tokens: "));
-    assert!(with(&|s| s.drop_share = 0.95).starts_with("drop_share: 0 to 0.9"));
-    assert!(with(&|s| s.drop_share = f64::NAN).starts_with("drop_share: "));
-    assert!(with(&|s| s.repetition.ngram = 0).starts_with("repetition: "));
-    assert!(with(&|s| s.sampling.temperature = -1.0).contains("temperature"));
-    assert!(with(&|s| s.strategy = "dream".into()).contains("known: continuation"));
+    let cold = lm::generation::Sampling { temperature: -1.0, ..Default::default() };
+    assert!(with(&|s| s.sampling = Some(cold.clone())).contains("temperature"));
+    assert!(with(&|s| s.temperatures = vec![1.0, -1.0]).contains("temperature"));
+    assert!(with(&|s| s.strategy = "dream".into()).contains("known: prefix, bos"));
+    assert!(with(&|s| s.strategy = "bos".into()).contains("takes no prefixes"));
+    let filtered = |change: &dyn Fn(&mut FilterSettings)| {
+        let mut recipe = good.clone();
+        change(&mut recipe.filters);
+        bench.refusal(&recipe)
+    };
+    assert!(filtered(&|f| f.drop_share = Some(0.95)).starts_with("drop_share: 0 to 0.9"));
+    assert!(filtered(&|f| f.drop_share = Some(f64::NAN)).starts_with("drop_share: "));
+    assert!(filtered(&|f| f.repetition.ngram = 0).starts_with("repetition: "));
+    assert!(filtered(&|f| f.script = Some("Klingon".into())).starts_with("script: "));
+    assert!(filtered(&|f| f.near_share = 0.1).starts_with("near_share: "));
     assert!(with(&|s| s.prefix_file = Some("no/such.txt".into())).starts_with("no/such.txt"));
     let alone = |s: &mut SynthesisSettings| (s.prefix_file, s.prefix_tokens) = (None, Some(4));
     assert!(with(&alone).contains("without prefix_file"));
@@ -267,5 +278,9 @@ fn every_strategy_and_filter_explains_itself() {
             assert!(entry.explanation().lines().any(|line| line == heading), "{heading}");
         }
     }
-    assert!(calib::filters::FILTERS.iter().all(|filter| !filter.summary().is_empty()));
+    for filter in calib::filters::FILTERS {
+        for heading in ["What it does", "When to use it", "Parameters", "Cost", "Reference"] {
+            assert!(filter.explanation().lines().any(|line| line == heading), "{heading}");
+        }
+    }
 }

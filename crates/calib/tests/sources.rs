@@ -74,6 +74,9 @@ fn the_draw_depends_on_the_seed_and_not_on_threads() {
     let bench = Bench::new();
     let source = bench.file("a.jsonl", jsonl(&[9, 20, 1, 3, 15, 30]));
     for packing in Packing::ALL {
+        if packing == Packing::Whole {
+            continue; // six documents are no twenty sequences
+        }
         let of = |seed| Recipe { seed, packing: Some(packing), ..recipe(&source, 20, 100) };
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -124,9 +127,9 @@ fn settings_that_do_not_fit_are_refused() {
     let found = bench.refusal(&recipe(&source, 1, 257));
     assert!(found.contains("2 to 256 (the model's context) expected, 257 found"), "{found}");
     let field = Recipe { field: Some("text".into()), ..recipe(&source, 1, 64) };
-    assert!(bench.refusal(&field).contains("the option field applies to JSONL"));
+    assert!(bench.refusal(&field).contains("the option field applies to files of records"));
     assert!(bench.refusal(&recipe("no/such/file.txt", 1, 64)).starts_with("no/such/file.txt: "));
-    assert!(bench.refusal(&recipe("data.parquet", 1, 64)).contains("convert it to .jsonl"));
+    assert!(bench.refusal(&recipe("data.csv", 1, 64)).contains("convert it to .jsonl"));
     // Lengths default to the context where that is short.
     let set = bench.collect(&Recipe { samples: Some(2), ..Recipe::of(&source) }).unwrap();
     assert_eq!(set.length(), Some(256));
@@ -174,8 +177,13 @@ fn a_real_file_of_documents_is_drawn_from() {
     };
     let model = Model::new(checkpoint, compute::Precision::F32).unwrap();
     let source = shared.join("corpora/c4.jsonl").to_str().unwrap().to_owned();
-    let workspace =
-        calib::Workspace { model: &model, model_digest: None, cache: None, memory: None };
+    let workspace = calib::Workspace {
+        model: &model,
+        model_digest: None,
+        cache: None,
+        memory: None,
+        hub: None,
+    };
     let set = calib::collect(&recipe(&source, 16, 512), &workspace, &lm::Silent).unwrap();
     assert_eq!((set.sequences.len(), set.length()), (16, Some(512)));
     assert_eq!(set.provenance.documents, 1405);

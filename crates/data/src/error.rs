@@ -33,6 +33,24 @@ pub enum Error {
         /// What was expected and what was found.
         problem: String,
     },
+    /// A row of a table that is not what is asked for.
+    #[error("{path}, row {row}: {problem}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row's number, from 1.
+        row: usize,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// A file that is not what it should be.
+    #[error("{path}: {problem}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: String,
+    },
     /// Bytes that are not UTF-8.
     #[error(
         "{path}, line {line}: not UTF-8 at byte {offset} of the file; convert it first, for example \
@@ -89,8 +107,30 @@ impl Error {
         move |source| Error::Io { path, source }
     }
 
+    /// Whether it concerns one record alone, so that reading can go on with the next.
+    pub fn concerns_one_record(&self) -> bool {
+        matches!(
+            self,
+            Error::Line { .. }
+                | Error::Row { .. }
+                | Error::Encoding { .. }
+                | Error::TooLong { .. }
+                | Error::Empty { .. }
+        )
+    }
+
     /// Whether the input is at fault (exit code 2) rather than the run.
     pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound)
+        match self {
+            // what a decompressor says of bytes that are none of its kind
+            Error::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::InvalidData
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::UnexpectedEof
+            ),
+            _ => true,
+        }
     }
 }

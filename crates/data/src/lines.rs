@@ -1,18 +1,17 @@
 //! Lines of a file, with bounded length and checked as UTF-8.
 
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, Read},
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, input, input::Bytes};
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads a file line by line and knows where it is.
 pub(crate) struct Lines {
-    reader: BufReader<File>,
+    reader: Bytes,
     path: PathBuf,
     limit: u64,
     /// Number of the line read last, from 1.
@@ -20,18 +19,29 @@ pub(crate) struct Lines {
     /// Offset of the next line from the start of the file.
     offset: u64,
     buffer: Vec<u8>,
+    /// The line read last was too long and its rest is still to come.
+    unfinished: bool,
 }
 
 impl Lines {
     /// Opens `path`; lines longer than `limit` bytes are errors.
     pub(crate) fn open(path: &Path, limit: u64) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let reader = BufReader::with_capacity(1 << 16, file);
-        Ok(Self { reader, path: path.into(), limit, number: 0, offset: 0, buffer: Vec::new() })
+        Ok(Self::of(input::open(path)?, path, limit))
     }
 
-    /// The next line with its line feed, or `None` at the end of the file.
+    /// The lines of `reader`, which `path` names.
+    pub(crate) fn of(reader: Bytes, path: &Path, limit: u64) -> Self {
+        let path = path.to_owned();
+        Self { reader, path, limit, number: 0, offset: 0, buffer: Vec::new(), unfinished: false }
+    }
+
+    /// The next line with its line feed, or `None` at the end of the file. After an error that
+    /// concerns one line, the line after it comes next.
     pub(crate) fn next(&mut self) -> Result<Option<&str>> {
+        if std::mem::take(&mut self.unfinished) {
+            let rest = self.reader.skip_until(b'\n').map_err(Error::io(&self.path))?;
+            self.offset += rest as u64;
+        }
         self.buffer.clear();
         let mut bounded = (&mut self.reader).take(self.limit + 1);
         let read = bounded.read_until(b'\n', &mut self.buffer).map_err(Error::io(&self.path))?;
@@ -39,11 +49,12 @@ impl Lines {
             return Ok(None);
         }
         self.number += 1;
-        if read as u64 > self.limit {
-            return Err(self.too_long("cut it into shorter documents"));
-        }
         let start = self.offset;
         self.offset += read as u64;
+        if read as u64 > self.limit {
+            self.unfinished = !self.buffer.ends_with(b"\n");
+            return Err(self.too_long("cut it into shorter documents"));
+        }
         let text = std::str::from_utf8(&self.buffer).map_err(|error| Error::Encoding {
             path: self.path.clone(),
             line: self.number,

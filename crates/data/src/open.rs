@@ -1,41 +1,77 @@
-//! Files and folders of files.
+//! Files, folders of files, patterns and standard input.
 
 use std::path::{Path, PathBuf};
 
-use crate::formats::{self, Format, Texts};
-use crate::{Document, Documents, Error, Options, Result};
+use crate::formats::{self, Format, Items};
+use crate::{BadRecords, Document, Error, Options, Result, STANDARD_INPUT, stdin};
 
-/// Opens a file, or a folder of files in the order of their names (folders within are left out).
+/// Records whose reason is kept among those that were left out.
+const EXAMPLES: usize = 3;
+
+/// Opens a file, a folder of files in the order of their names (folders within are left out), the
+/// files that a pattern such as `corpus/**/*.jsonl.gz` matches, in the order of their paths, or
+/// standard input (`-`), whose format is told by its first bytes.
 ///
 /// A file is opened when its first document is asked for, so a problem of a later file is found when
 /// reading gets there. A file without text is an error.
 ///
 /// # Errors
-/// When the path does not exist, no format claims a file, or an option does not apply to one.
+/// When the path does not exist, a pattern matches nothing, no format claims a file, or an option
+/// does not apply to one.
 pub fn open(path: &Path, options: &Options) -> Result<Documents> {
-    let files = if path.is_dir() { files_in(path)? } else { vec![existing(path)?] };
-    let mut opened = Vec::with_capacity(files.len());
-    for file in files {
-        let format = formats::find(&file)?;
-        format.check(&file, options)?;
-        opened.push((file, format));
+    let mut waiting = Vec::new();
+    if !is_standard_input(path) {
+        for file in files(path)? {
+            let format = formats::find(&file)?;
+            formats::check(format, &file, options)?;
+            waiting.push((file, Some(format)));
+        }
+    } else {
+        waiting.push((path.to_owned(), None));
     }
-    Ok(Box::new(Files {
-        waiting: opened.into_iter(),
+    Ok(Documents {
+        opened: path.to_owned(),
+        waiting: waiting.into_iter(),
         options: options.clone(),
         current: None,
         index: 0,
         failed: false,
-    }))
+        skipped: Skipped::default(),
+    })
 }
 
-/// Whether a format claims the file's extension, or the path is a folder.
+/// Whether a format claims the file's extension, or the path is a folder, a pattern or standard
+/// input.
 pub fn is_readable(path: &Path) -> bool {
-    path.is_dir() || formats::find(path).is_ok()
+    path.is_dir() || is_pattern(path) || is_standard_input(path) || formats::find(path).is_ok()
 }
 
-fn existing(path: &Path) -> Result<PathBuf> {
-    path.metadata().map(|_| path.to_owned()).map_err(Error::io(path))
+/// Whether the path stands for several files.
+pub fn is_many(path: &Path) -> bool {
+    path.is_dir() || is_pattern(path)
+}
+
+/// Whether the path stands for standard input.
+pub fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_INPUT
+}
+
+/// Whether the path is a pattern and no file that is called so.
+fn is_pattern(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '[']) && !path.exists()
+}
+
+/// The files that `path` stands for, in reading order.
+///
+/// # Errors
+/// When there are none.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    let files = match path {
+        folder if folder.is_dir() => files_in(folder)?,
+        pattern if is_pattern(pattern) => matching(pattern)?,
+        file => vec![file.metadata().map(|_| file.to_owned()).map_err(Error::io(file))?],
+    };
+    if files.is_empty() { Err(Error::Empty { path: path.into() }) } else { Ok(files) }
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -48,50 +84,112 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     files.sort();
-    if files.is_empty() { Err(Error::Empty { path: folder.into() }) } else { Ok(files) }
+    Ok(files)
 }
 
-/// Documents of several files, one file open at a time.
-struct Files {
-    waiting: std::vec::IntoIter<(PathBuf, &'static dyn Format)>,
+fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
+    let malformed = |problem: String| Error::Malformed { path: pattern.into(), problem };
+    let text = pattern.to_str().ok_or_else(|| malformed("a pattern must be UTF-8".into()))?;
+    let paths = glob::glob(text).map_err(|error| malformed(format!("no pattern: {error}")))?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            Error::io(path)(error.into())
+        })?;
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(malformed("no file matches this pattern".into())) } else { Ok(files) }
+}
+
+/// Documents in reading order, one file open at a time.
+pub struct Documents {
+    opened: PathBuf,
+    waiting: std::vec::IntoIter<(PathBuf, Option<&'static dyn Format>)>,
     options: Options,
     current: Option<Current>,
     index: usize,
     failed: bool,
+    skipped: Skipped,
 }
 
 struct Current {
     path: PathBuf,
-    texts: Texts,
+    items: Items,
     read: usize,
 }
 
-impl Files {
+/// Records that were left out because they cannot be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many.
+    pub count: usize,
+    /// What is wrong with the first few.
+    pub examples: Vec<String>,
+}
+
+impl Documents {
+    /// What was left out so far ([`BadRecords::Skip`]).
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
     fn document(&mut self) -> Result<Option<Document>> {
         loop {
             let Some(current) = &mut self.current else {
-                let Some((path, format)) = self.waiting.next() else { return Ok(None) };
-                let texts = format.texts(&path, &self.options)?;
-                self.current = Some(Current { path, texts, read: 0 });
+                let Some((path, format)) = self.waiting.next() else { return self.end() };
+                let items = match format {
+                    Some(format) => format.items(&path, &self.options)?,
+                    None => stdin::items(&path, &self.options)?,
+                };
+                self.current = Some(Current { path, items, read: 0 });
                 continue;
             };
-            let source = current.path.display().to_string();
-            match current.texts.next().transpose()? {
-                Some(text) => {
+            match current.items.next().transpose() {
+                Ok(Some(item)) => {
                     current.read += 1;
                     self.index += 1;
-                    return Ok(Some(Document { text, source, index: self.index - 1 }));
+                    let (source, index) = (current.path.display().to_string(), self.index - 1);
+                    let (text, messages) = (item.text, item.messages);
+                    return Ok(Some(Document { text, source, index, messages }));
                 }
-                None if current.read == 0 => {
-                    return Err(Error::Empty { path: current.path.clone() });
+                Ok(None) => {
+                    let (path, read) = (current.path.clone(), current.read);
+                    self.current = None;
+                    if read == 0 {
+                        self.skip(Error::Empty { path })?;
+                    }
                 }
-                None => self.current = None,
+                Err(error) => self.skip(error)?,
             }
+        }
+    }
+
+    /// Goes on after an error where it may.
+    fn skip(&mut self, error: Error) -> Result<()> {
+        if self.options.bad_records == BadRecords::Stop || !error.concerns_one_record() {
+            return Err(error);
+        }
+        self.skipped.count += 1;
+        if self.skipped.examples.len() < EXAMPLES {
+            self.skipped.examples.push(error.to_string());
+        }
+        Ok(())
+    }
+
+    /// After the last file: files of which every record was left out hold no text.
+    fn end(&self) -> Result<Option<Document>> {
+        match self.index {
+            0 => Err(Error::Empty { path: self.opened.clone() }),
+            _ => Ok(None),
         }
     }
 }
 
-impl Iterator for Files {
+impl Iterator for Documents {
     type Item = Result<Document>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -99,7 +197,7 @@ impl Iterator for Files {
             return None;
         }
         let document = self.document();
-        self.failed = document.is_err();
+        self.failed = !matches!(document, Ok(Some(_)));
         document.transpose()
     }
 }

@@ -37,11 +37,11 @@ fn message(name: &str, content: impl AsRef<[u8]>, options: &Options) -> String {
 }
 
 fn split(split: Split) -> Options {
-    Options { split: Some(split), field: None }
+    Options { split: Some(split), ..Options::default() }
 }
 
 fn field(name: &str) -> Options {
-    Options { split: None, field: Some(name.into()) }
+    Options { field: Some(name.into()), ..Options::default() }
 }
 
 #[test]
@@ -107,12 +107,12 @@ fn files_without_text_are_refused() {
 #[test]
 fn options_that_do_not_apply_and_unknown_formats_are_refused() {
     let found = message("a.txt", "x", &field("text"));
-    assert!(found.contains("the option field applies to JSONL"), "{found}");
+    assert!(found.contains("the option field applies to files of records"), "{found}");
     let found = message("a.jsonl", "{}", &split(Split::Line));
     assert!(found.contains("the option split applies to plain text"), "{found}");
-    let found = message("a.json", "{}", &Options::default());
+    let found = message("a.csv", "x", &Options::default());
     assert!(
-        found.contains("known: text (.txt") && found.contains("name the file .jsonl"),
+        found.contains("known: text (.txt") && found.contains("convert it to .jsonl"),
         "{found}"
     );
     let missing = open("no/such/file.txt".as_ref(), &Options::default()).err().unwrap();
@@ -153,7 +153,7 @@ proptest! {
     #[test]
     fn any_bytes_give_documents_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for (name, split) in [("a.txt", Some(Split::BlankLine)), ("a.jsonl", None), ("a.txt", None)] {
-            let _ = read(name, &bytes, &Options { split, field: None });
+            let _ = read(name, &bytes, &Options { split, ..Options::default() });
         }
     }
 }

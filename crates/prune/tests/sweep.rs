@@ -89,6 +89,7 @@ fn provenance(model: &Model, sequences: usize) -> Provenance {
         dropped_texts: Vec::new(),
         notes: Vec::new(),
         origins: vec![Origin::Stream { offset: 0 }; sequences],
+        parts: Vec::new(),
     }
 }
 

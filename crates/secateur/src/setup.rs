@@ -60,10 +60,23 @@ pub(crate) fn checkpoint(
         let problem = format!("{name}: no such file or folder");
         return Err(BadInput::new(problem).hint(WHAT_A_MODEL_IS).into());
     }
-    let mut hub_options = hub::HubOptions::from_env(|name| std::env::var(name).ok())?;
-    hub_options.offline |= offline;
-    let snapshot = hub::resolve(&name.parse()?, &hub_options, observer)?;
+    let snapshot = hub::resolve(&name.parse()?, &hub(offline)?, observer)?;
     Ok(Checkpoint::open(&snapshot)?)
+}
+
+/// Where the hub is, by the environment variables its own tools read.
+fn hub(offline: bool) -> anyhow::Result<hub::HubOptions> {
+    let mut options = hub::HubOptions::from_env(|name| std::env::var(name).ok())?;
+    options.offline |= offline;
+    Ok(options)
+}
+
+/// Where the hub is, where calibration data comes from it.
+pub(crate) fn data_hub(
+    recipe: &calib::Recipe,
+    offline: bool,
+) -> anyhow::Result<Option<hub::HubOptions>> {
+    calib::dataset::needed(recipe).then(|| hub(offline)).transpose()
 }
 
 /// What is said of an error on the way to calibration data.

@@ -1,31 +1,61 @@
-//! Which of the model's texts are kept: one filter per file.
+//! Which texts are kept, whatever they come from: one filter per file.
 //!
 //! To add a filter, write its file and add its line to [`FILTERS`]. Filters run in order; each sees
-//! what the ones before it kept.
+//! what the ones before it kept. Documents are judged as they are read; what a filter says of
+//! probabilities is judged on the sequences drawn from them, so that its cost grows with what is asked
+//! for and not with the source. Texts that the model writes are judged as wholes.
 
+mod duplicates;
 mod empty;
+mod excluded;
+mod length;
+mod panel;
 mod perplexity;
 mod repetition;
+mod script;
+mod settings;
+mod words;
 
 use lm::scoring::Score;
 use serde::{Deserialize, Serialize};
 
-use crate::synthesis::{SynthesisSettings, Text};
+use crate::Result;
 
-/// A text with the probability its own author gives it.
+pub use settings::{Duplicates, FilterSettings, PerplexityBand, Repetition};
+
+pub(crate) use panel::Panel;
+
+/// A text to be judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
-    /// The text.
-    pub text: &'a Text,
-    /// Its log-probability.
-    pub score: Score,
+pub struct Passage<'a> {
+    /// Its number.
+    pub number: u64,
+    /// What it says.
+    pub text: &'a str,
+    /// Its token ids, special tokens around it left out; none where no filter asked for them.
+    pub tokens: &'a [u32],
+    /// How many of the tokens the model wrote; nothing where no model did.
+    pub written: Option<usize>,
+    /// Its log-probability under the model, where that was measured.
+    pub score: Option<Score>,
 }
 
-impl Candidate<'_> {
-    /// The text's perplexity; infinite where nothing of it was scored.
-    pub fn perplexity(&self) -> f64 {
-        if self.score.tokens == 0 { f64::INFINITY } else { self.score.perplexity() }
+impl Passage<'_> {
+    /// Perplexity under the model; infinite where nothing was scored.
+    pub(crate) fn perplexity(&self) -> f64 {
+        self.score.filter(|score| score.tokens > 0).map_or(f64::INFINITY, |s| s.perplexity())
     }
+}
+
+/// What a filter looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// The text.
+    Text,
+    /// The token ids.
+    Tokens,
+    /// The probability the model gives the tokens.
+    Score,
 }
 
 /// What a filter says of a text.
@@ -37,7 +67,7 @@ pub enum Verdict {
     Drop(String),
 }
 
-/// Decides which texts are kept.
+/// A reason to leave texts out.
 pub trait Filter: Sync {
     /// The name users see.
     fn name(&self) -> &'static str;
@@ -45,13 +75,38 @@ pub trait Filter: Sync {
     /// What it drops, in one line.
     fn summary(&self) -> &'static str;
 
-    /// A verdict for every text, in order.
-    fn judge(&self, texts: &[&Candidate<'_>], settings: &SynthesisSettings) -> Vec<Verdict>;
+    /// What it does, when to use it, its parameters, cost and reference.
+    fn explanation(&self) -> &'static str;
+
+    /// What it looks at.
+    fn look(&self) -> Look;
+
+    /// A judge by `settings`; nothing where they do not ask for one.
+    ///
+    /// # Errors
+    /// When a file that the settings name cannot be read.
+    fn judge<'a>(&self, settings: &'a FilterSettings) -> Result<Option<Box<dyn Judge + 'a>>>;
+}
+
+/// Decides which texts are kept.
+pub trait Judge {
+    /// A verdict for every text, in order. What was judged before may count.
+    fn judge(&mut self, passages: &[&Passage<'_>]) -> Vec<Verdict>;
+
+    /// Forgets what was judged before.
+    fn reset(&mut self) {}
 }
 
 /// Every filter, in the order they run.
-pub const FILTERS: &[&dyn Filter] =
-    &[&empty::Empty, &repetition::RepeatedRuns, &perplexity::Perplexity];
+pub const FILTERS: &[&dyn Filter] = &[
+    &empty::Empty,
+    &length::Length,
+    &script::ScriptShare,
+    &excluded::Excluded,
+    &duplicates::NoDuplicates,
+    &repetition::RepeatedRuns,
+    &perplexity::Perplexity,
+];
 
 /// A text that was left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,26 +117,7 @@ pub struct Dropped {
     pub filter: String,
     /// Why.
     pub reason: String,
-}
-
-/// The texts that every filter keeps, and what became of the others.
-pub(crate) fn judge<'a, 'b>(
-    texts: &'a [Candidate<'b>],
-    settings: &SynthesisSettings,
-) -> (Vec<&'a Candidate<'b>>, Vec<Dropped>) {
-    let mut kept: Vec<&Candidate<'b>> = texts.iter().collect();
-    let mut dropped = Vec::new();
-    for filter in FILTERS {
-        let verdicts = filter.judge(&kept, settings);
-        let mut verdicts = verdicts.into_iter();
-        kept.retain(|candidate| match verdicts.next() {
-            None | Some(Verdict::Keep) => true,
-            Some(Verdict::Drop(reason)) => {
-                let (text, filter) = (candidate.text.stream, filter.name().into());
-                dropped.push(Dropped { text, filter, reason });
-                false
-            }
-        });
-    }
-    (kept, dropped)
+    /// How it begins.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub excerpt: String,
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Candidate, Filter, Verdict};
-use crate::synthesis::SynthesisSettings;
+use super::{Filter, FilterSettings, Judge, Look, Passage, Verdict};
+use crate::Result;
 
 /// Drops texts that say the same again and again. Loops have a low perplexity, so the perplexity
 /// filter keeps them.
@@ -18,21 +18,57 @@ impl Filter for RepeatedRuns {
         "texts in which too many runs of tokens occurred before"
     }
 
-    fn judge(&self, texts: &[&Candidate<'_>], settings: &SynthesisSettings) -> Vec<Verdict> {
-        let limit = settings.repetition;
-        let verdict = |candidate: &&Candidate<'_>| {
-            let share = repeated_share(candidate.text.body(), limit.ngram);
-            if share <= limit.share {
+    fn explanation(&self) -> &'static str {
+        "\
+What it does
+  Drops texts of whose runs of ngram tokens more than a share occurred in them before.
+
+When to use it
+  Always with self-generation: a model that loops writes texts of low perplexity, which the filter
+  `perplexity` keeps.
+
+Parameters
+  repetition: ngram (--repeat-length) 8; share (--repeat-share) 0.2 of the model's own texts and any of
+  others unless given.
+
+Cost
+  None to speak of for the model's own texts. Documents are tokenised to be judged.
+
+Reference
+  Holtzman et al., The Curious Case of Neural Text Degeneration, ICLR 2020 (texts that loop)."
+    }
+
+    fn look(&self) -> Look {
+        Look::Tokens
+    }
+
+    fn judge<'a>(&self, settings: &'a FilterSettings) -> Result<Option<Box<dyn Judge + 'a>>> {
+        let ngram = settings.repetition.ngram;
+        let most = settings.repetition.share.filter(|share| *share < 1.0);
+        Ok(most.map(|most| Box::new(Runs { ngram, most }) as Box<dyn Judge + 'a>))
+    }
+}
+
+struct Runs {
+    ngram: usize,
+    most: f64,
+}
+
+impl Judge for Runs {
+    fn judge(&mut self, passages: &[&Passage<'_>]) -> Vec<Verdict> {
+        let verdict = |passage: &&Passage<'_>| {
+            let share = repeated_share(passage.tokens, self.ngram);
+            if share <= self.most {
                 return Verdict::Keep;
             }
             Verdict::Drop(format!(
                 "{:.1} % of its runs of {} tokens occurred in it before, {:.1} % are allowed",
                 100.0 * share,
-                limit.ngram,
-                100.0 * limit.share
+                self.ngram,
+                100.0 * self.most
             ))
         };
-        texts.iter().map(verdict).collect()
+        passages.iter().map(verdict).collect()
     }
 }
 

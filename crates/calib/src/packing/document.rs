@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use compute::Stream;
-use data::Document;
 use lm::{Observer, Tokenizer};
 use rayon::prelude::*;
 
 use super::Packed;
-use crate::{Error, Origin, Result, recipe::Windows};
+use crate::{Error, Origin, Result, pool::Pool, recipe::Windows};
 
 /// Draws of a sample before the lengths of all documents are found out: while long documents are
 /// common, only drawn documents are tokenised.
@@ -20,7 +19,7 @@ const QUICK_DRAWS: u64 = 32;
 /// # Errors
 /// When no document is longer than a window, or the tokenizer fails.
 pub(crate) fn pack(
-    documents: &[Document],
+    documents: &Pool,
     tokenizer: &Tokenizer,
     windows: Windows,
     observer: &dyn Observer,
@@ -47,8 +46,8 @@ pub(crate) fn pack(
         ));
     }
     let origin = |crop: &Crop| Origin::Document {
-        document: crop.document,
-        file: documents[crop.document].source.clone(),
+        document: documents.number(crop.document),
+        file: documents.file(crop.document).into(),
         offset: crop.offset,
     };
     let origins = drawn.iter().map(origin).collect();
@@ -57,7 +56,7 @@ pub(crate) fn pack(
 
 /// A draw in progress; every sample has random numbers of its own.
 struct Draw<'a> {
-    documents: &'a [Document],
+    documents: &'a Pool,
     tokenizer: &'a Tokenizer,
     windows: Windows,
     observer: &'a dyn Observer,
@@ -91,7 +90,7 @@ impl Draw<'_> {
 
     /// A random window of a document, where it is longer than one.
     fn crop(&self, document: usize, random: &Stream) -> Result<Option<Crop>> {
-        let tokens = self.tokenizer.encode(&self.documents[document].text, false)?;
+        let tokens = self.tokenizer.encode(&self.documents.text(document)?, false)?;
         let length = self.windows.length;
         if tokens.len() <= length {
             return Ok(None);
@@ -112,25 +111,31 @@ impl Draw<'_> {
     }
 
     fn find_long_documents(&self) -> Result<Vec<usize>> {
-        let count = |document: &Document| -> Result<usize> {
+        let count = |document| -> Result<usize> {
             self.observer.check()?;
-            Ok(self.tokenizer.encode(&document.text, false)?.len())
+            Ok(self.tokenizer.encode(&self.documents.text(document)?, false)?.len())
         };
-        let counts = self.documents.par_iter().map(count).collect::<Result<Vec<_>>>()?;
+        let all = (0..self.documents.len()).into_par_iter();
+        let counts = all.map(count).collect::<Result<Vec<_>>>()?;
         let long = |index: &usize| counts[*index] > self.windows.length;
         let found: Vec<usize> = (0..counts.len()).filter(long).collect();
         if !found.is_empty() {
             return Ok(found);
         }
-        let (total, longest) = (counts.iter().sum::<usize>(), counts.iter().max());
-        Err(Error::TooShort {
-            what: format!("the longest of {} documents", counts.len()),
-            found: longest.copied().unwrap_or(0),
-            needed: self.windows.length + 1,
-            hint: format!(
-                "packing `document` uses documents longer than a window alone; choose the packing \
-                 `stream` ({total} tokens in all documents), a smaller length, or longer documents"
-            ),
-        })
+        Err(none_long(&counts, self.windows.length, "document"))
+    }
+}
+
+/// None of the documents, of so many tokens each, is longer than a window of `length`.
+pub(super) fn none_long(counts: &[usize], length: usize, packing: &str) -> Error {
+    let (total, longest) = (counts.iter().sum::<usize>(), counts.iter().max());
+    Error::TooShort {
+        what: format!("the longest of {} documents", counts.len()),
+        found: longest.copied().unwrap_or(0),
+        needed: length + 1,
+        hint: format!(
+            "packing `{packing}` uses documents longer than a window alone; choose the packing \
+             `stream` ({total} tokens in all documents), a smaller length, or longer documents"
+        ),
     }
 }

@@ -1,23 +1,54 @@
 //! Windows at random places of one stream.
 
 use compute::Stream;
+use lm::{Observer, Tokenizer};
 
 use super::Packed;
-use crate::{Error, Origin, Result, recipe::Windows};
+use crate::{Error, Origin, Result, pool::Pool, recipe::Windows, tokens::Encoder};
 
 /// What stands between documents in a stream.
 pub(crate) const SEPARATOR: &str = "\n\n";
 
-/// Cuts windows at random places of `tokens`; `what` names the text in messages.
+/// Joins `documents`, called `what` in messages, and cuts windows at random places of their tokens.
 ///
 /// # Errors
-/// When there are fewer tokens than a window has.
-pub(crate) fn pack(tokens: &[u32], windows: Windows, what: &str) -> Result<Packed> {
+/// When they have fewer tokens than a window, or the tokenizer fails.
+pub(super) fn of_documents(
+    (documents, what): (&Pool, &str),
+    tokenizer: &Tokenizer,
+    windows: Windows,
+    observer: &dyn Observer,
+) -> Result<Packed> {
+    let mut encoder = Encoder::new(tokenizer);
+    observer.started("tokenising documents", documents.len() as u64);
+    for index in 0..documents.len() {
+        observer.check()?;
+        if index > 0 {
+            encoder.push(SEPARATOR)?;
+        }
+        encoder.push(&documents.text(index)?)?;
+        observer.advanced(1);
+    }
+    observer.finished();
+    let tokens = encoder.finish()?;
+    pack(tokens.len(), windows, what, |start| tokens.window(start, windows.length))
+}
+
+/// Cuts windows at random places of `total` tokens; `window` gives that which begins at a place.
+///
+/// # Errors
+/// When there are fewer tokens than a window has, or `window` fails.
+fn pack(
+    total: usize,
+    windows: Windows,
+    what: &str,
+    window: impl Fn(usize) -> Result<Vec<u32>>,
+) -> Result<Packed> {
     let Windows { samples, length, seed } = windows;
-    if tokens.len() < length {
+    if total < length {
         return Err(Error::TooShort {
             what: what.into(),
-            found: tokens.len(),
+            found: total,
             needed: length,
             hint: format!(
                 "give more text ({} tokens fill {samples} windows of {length}), or a smaller length",
@@ -25,18 +56,17 @@ pub(crate) fn pack(tokens: &[u32], windows: Windows, what: &str) -> Result<Packe
             ),
         });
     }
-    let places = (tokens.len() - length + 1) as u64;
+    let places = (total - length + 1) as u64;
     let place = |sample: usize| Stream::new(seed, sample as u64).below(0, places) as usize;
     let offsets: Vec<usize> = (0..samples).map(place).collect();
     let mut notes = Vec::new();
-    if tokens.len() < samples * length {
+    if total < samples * length {
         notes.push(format!(
-            "{what}: {} tokens of text for {samples} windows of {length}: windows overlap",
-            tokens.len()
+            "{what}: {total} tokens of text for {samples} windows of {length}: windows overlap"
         ));
     }
     Ok(Packed {
-        sequences: offsets.iter().map(|&start| tokens[start..start + length].to_vec()).collect(),
+        sequences: offsets.iter().map(|&start| window(start)).collect::<Result<_>>()?,
         origins: offsets.into_iter().map(|offset| Origin::Stream { offset }).collect(),
         notes,
     })
@@ -46,6 +76,11 @@ pub(crate) fn pack(tokens: &[u32], windows: Windows, what: &str) -> Result<Packe
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn pack(tokens: &[u32], windows: Windows, what: &str) -> Result<Packed> {
+        let window = |start: usize| Ok(tokens[start..start + windows.length].to_vec());
+        super::pack(tokens.len(), windows, what, window)
+    }
 
     proptest! {
         #[test]

@@ -1,83 +1,262 @@
-//! What every source of documents does alike: read, pack, write down where the windows come from.
+//! What every source of documents does alike: read, filter, pack, write down where the sequences come
+//! from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use data::Document;
-use lm::Observer;
-use sha2::{Digest, Sha256};
+use data::{Document, Skipped};
+use lm::scoring::Score;
+use lm::{Observer, Tokenizer};
+use rayon::prelude::*;
 
-use crate::packing::{Packed, document, stream};
-use crate::{CalibrationSet, Packing, Provenance, Recipe, Result, Workspace, tokens};
+use crate::filters::{Dropped, Look, Panel, Passage};
+use crate::packing::Packed;
+use crate::recipe::Windows;
+use crate::{
+    CalibrationSet, Error, Packing, Provenance, Recipe, Result, Workspace, chat::Template,
+    pool::Pool, scores::scores,
+};
 
-/// Reads the documents of `recipe.source` and cuts windows from them.
-pub(super) fn collect(
-    recipe: &Recipe,
-    (source, packing): (&str, Packing),
-    workspace: &Workspace<'_>,
-    observer: &dyn Observer,
-) -> Result<CalibrationSet> {
-    recipe.refuse_synthesis(source)?;
-    let windows = recipe.windows(workspace.model.spec())?;
-    let documents = read(recipe, observer)?;
-    let (count, text_digest) = (documents.len(), digest(&documents));
-    let tokenizer = &workspace.model.checkpoint().tokenizer;
-    let packed = match packing {
-        Packing::Document => document::pack(&documents, tokenizer, windows, observer)?,
-        Packing::Stream => {
-            let tokens = tokens::encode(tokenizer, &join(documents))?;
-            stream::pack(&tokens, windows, &recipe.source)?
+/// Documents that are judged at once.
+const BATCH: usize = 256;
+
+/// Texts of every filter that are kept as examples.
+const EXAMPLES: usize = 3;
+
+/// Most sequences that are drawn, as a multiple of those asked for, before too few are good enough.
+const MOST: usize = 16;
+
+/// The name of what a reader leaves out.
+const UNUSABLE: &str = "unusable";
+
+/// Documents to make calibration data from.
+pub(super) struct Collection<'a> {
+    /// What is asked for.
+    pub(super) recipe: &'a Recipe,
+    /// The source's name.
+    pub(super) source: &'static str,
+    /// How sequences are cut.
+    pub(super) packing: Packing,
+    /// Where the documents are, in reading order.
+    pub(super) paths: Vec<PathBuf>,
+    /// How they are read.
+    pub(super) reading: data::Options,
+}
+
+/// Documents that were read and kept, and what became of the others.
+struct Read {
+    pool: Pool,
+    documents: usize,
+    left_out: LeftOut,
+}
+
+/// What was left out.
+#[derive(Default)]
+struct LeftOut {
+    counts: BTreeMap<String, usize>,
+    examples: Vec<Dropped>,
+}
+
+impl Collection<'_> {
+    /// Reads the documents and cuts sequences from them.
+    ///
+    /// # Errors
+    /// When they cannot be read or do not hold enough, or a setting does not fit.
+    pub(super) fn collect(
+        self,
+        workspace: &Workspace<'_>,
+        observer: &dyn Observer,
+    ) -> Result<CalibrationSet> {
+        self.recipe.refuse_synthesis(self.source)?;
+        self.recipe.filters.validate()?;
+        let windows = self.recipe.windows(workspace.model.spec())?;
+        let tokenizer = &workspace.model.checkpoint().tokenizer;
+        let mut read = self.read(tokenizer, observer)?;
+        if read.pool.len() == 0 {
+            return Err(self.nothing_left(&read));
         }
-    };
-    let Packed { sequences, origins, notes } = packed;
-    let separator = match packing {
-        Packing::Stream => format!("{:?}", stream::SEPARATOR),
-        Packing::Document => "windows never cross documents".into(),
-    };
-    let provenance = Provenance {
-        version: env!("CARGO_PKG_VERSION").into(),
-        source: source.into(),
-        recipe: recipe.clone(),
-        packing,
-        separator,
-        special_tokens: "none".into(),
-        tokenizer: tokenizer.digest().into(),
-        vocabulary: workspace.model.spec().vocabulary,
-        text_digest: Some(text_digest),
-        model: None,
-        precision: None,
-        documents: count,
-        dropped: BTreeMap::new(),
-        dropped_texts: Vec::new(),
-        notes,
-        origins,
-    };
-    CalibrationSet::new(sequences, provenance)
+        let packed = self.draw(&mut read, windows, workspace, observer)?;
+        self.describe(packed, read, workspace)
+    }
+
+    fn read(&self, tokenizer: &Tokenizer, observer: &dyn Observer) -> Result<Read> {
+        let mut panel = Panel::new(&self.recipe.filters, &[Look::Text, Look::Tokens])?;
+        let mut read = Read { pool: Pool::new(), documents: 0, left_out: LeftOut::default() };
+        for path in &self.paths {
+            let mut documents = data::open(path, &self.reading)?;
+            loop {
+                observer.check()?;
+                let batch = documents.by_ref().take(BATCH).collect::<data::Result<Vec<_>>>()?;
+                if batch.is_empty() {
+                    break;
+                }
+                keep(batch, tokenizer, &mut panel, &mut read)?;
+            }
+            read.left_out.unusable(documents.skipped());
+        }
+        Ok(read)
+    }
+
+    /// Draws sequences, and more of them where filters drop some.
+    fn draw(
+        &self,
+        read: &mut Read,
+        windows: Windows,
+        workspace: &Workspace<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Packed> {
+        let tokenizer = &workspace.model.checkpoint().tokenizer;
+        let from = (&read.pool, self.recipe.source.as_str());
+        let mut panel = Panel::new(&self.recipe.filters, &[Look::Score])?;
+        if !panel.looks_at(Look::Score) {
+            return self.packing.pack(from, tokenizer, windows, observer);
+        }
+        let share = self.recipe.filters.dropped();
+        let mut samples = (windows.samples as f64 / (1.0 - share)).ceil() as usize;
+        let mut known: Vec<Score> = Vec::new();
+        loop {
+            let more = Windows { samples, ..windows };
+            let mut packed = self.packing.pack(from, tokenizer, more, observer)?;
+            let new: Vec<&[u32]> = packed.sequences[known.len()..].iter().map(|s| &s[..]).collect();
+            known.extend(scores(workspace.model, &new, workspace.memory, observer)?);
+            let (kept, dropped) = judge(&packed.sequences, &known, tokenizer, &mut panel)?;
+            if kept.len() >= windows.samples {
+                read.left_out.extend(dropped);
+                packed.choose(&kept[..windows.samples]);
+                return Ok(packed);
+            }
+            if samples >= MOST * windows.samples {
+                return Err(too_few_good(samples, kept.len(), windows.samples, &dropped));
+            }
+            samples *= 2;
+        }
+    }
+
+    fn nothing_left(&self, read: &Read) -> Error {
+        let reasons = read.left_out.counts.iter().map(|(name, count)| format!("{count} by {name}"));
+        let example = read.left_out.examples.first();
+        let example = example.map_or(String::new(), |one| format!("; for example {}", one.reason));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
+        let problem = format!("none of {} documents is left ({reasons}{example})", read.documents);
+        Error::Filtered { from: self.recipe.source.clone(), problem }
+    }
+
+    fn describe(
+        self,
+        packed: Packed,
+        read: Read,
+        workspace: &Workspace<'_>,
+    ) -> Result<CalibrationSet> {
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").into(),
+            source: self.source.into(),
+            recipe: self.recipe.clone(),
+            packing: self.packing,
+            separator: self.packing.separator(),
+            special_tokens: self.packing.special_tokens().into(),
+            tokenizer: workspace.model.checkpoint().tokenizer.digest().into(),
+            vocabulary: workspace.model.spec().vocabulary,
+            text_digest: Some(read.pool.digest()),
+            model: None,
+            precision: None,
+            documents: read.documents,
+            dropped: read.left_out.counts,
+            dropped_texts: read.left_out.examples,
+            notes: packed.notes,
+            origins: packed.origins,
+            parts: Vec::new(),
+        };
+        CalibrationSet::new(packed.sequences, provenance)
+    }
 }
 
-fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Vec<Document>> {
-    let mut documents = Vec::new();
-    for document in data::open(recipe.source.as_ref(), &recipe.reading())? {
-        observer.check()?;
-        documents.push(document?);
+/// Adds those documents of a batch that the judges keep.
+fn keep(
+    mut batch: Vec<Document>,
+    tokenizer: &Tokenizer,
+    panel: &mut Panel<'_>,
+    read: &mut Read,
+) -> Result<()> {
+    read.documents += batch.len();
+    if batch.iter().any(|document| document.messages.is_some()) {
+        let template = Template::of(tokenizer)?;
+        for document in &mut batch {
+            if let Some(messages) = &document.messages {
+                document.text = template.render(messages, false)?;
+            }
+        }
     }
-    Ok(documents)
+    let encode = |document: &Document| tokenizer.encode(&document.text, false);
+    let tokens = match panel.looks_at(Look::Tokens) {
+        true => batch.par_iter().map(encode).collect::<lm::Result<Vec<_>>>()?,
+        false => vec![Vec::new(); batch.len()],
+    };
+    let passages = batch.iter().zip(&tokens).map(|(document, tokens)| Passage {
+        number: document.index as u64,
+        text: &document.text,
+        tokens,
+        written: None,
+        score: None,
+    });
+    let (kept, dropped) = panel.judge(&passages.collect::<Vec<_>>());
+    read.left_out.extend(dropped);
+    kept.into_iter().try_for_each(|index| read.pool.push(&batch[index]))
 }
 
-/// SHA-256 of the documents' texts.
-fn digest(documents: &[Document]) -> String {
-    let mut digest = Sha256::new();
-    for document in documents {
-        digest.update((document.text.len() as u64).to_le_bytes());
-        digest.update(&document.text);
-    }
-    format!("{:x}", digest.finalize())
+/// What the judges of probabilities say of sequences.
+fn judge(
+    sequences: &[Vec<u32>],
+    scores: &[Score],
+    tokenizer: &Tokenizer,
+    panel: &mut Panel<'_>,
+) -> Result<(Vec<usize>, Vec<Dropped>)> {
+    panel.reset();
+    let texts = sequences.par_iter().map(|sequence| tokenizer.decode(sequence, true));
+    let texts = texts.collect::<lm::Result<Vec<String>>>()?;
+    let passages =
+        sequences.iter().zip(scores).enumerate().map(|(index, (sequence, score))| Passage {
+            number: index as u64,
+            text: &texts[index],
+            tokens: sequence,
+            written: None,
+            score: Some(*score),
+        });
+    Ok(panel.judge(&passages.collect::<Vec<_>>()))
 }
 
-/// All texts in one, without a copy where there is only one.
-fn join(mut documents: Vec<Document>) -> String {
-    if documents.len() == 1 {
-        return documents.swap_remove(0).text;
+fn too_few_good(drawn: usize, kept: usize, needed: usize, dropped: &[Dropped]) -> Error {
+    let example = dropped.first().map_or("", |one| &one.reason);
+    Error::setting(
+        "perplexity",
+        format!(
+            "{kept} of {drawn} sequences are kept, {needed} are needed; for example {example}; choose \
+             a wider band"
+        ),
+    )
+}
+
+impl LeftOut {
+    fn extend(&mut self, dropped: Vec<Dropped>) {
+        for one in dropped {
+            let count = self.counts.entry(one.filter.clone()).or_insert(0);
+            *count += 1;
+            if *count <= EXAMPLES {
+                self.examples.push(one);
+            }
+        }
     }
-    let texts: Vec<String> = documents.into_iter().map(|document| document.text).collect();
-    texts.join(stream::SEPARATOR)
+
+    /// Records that the reader left out; their numbers are not known.
+    fn unusable(&mut self, skipped: &Skipped) {
+        if skipped.count == 0 {
+            return;
+        }
+        *self.counts.entry(UNUSABLE.into()).or_insert(0) += skipped.count;
+        let example = |(place, reason): (usize, &String)| Dropped {
+            text: place as u64,
+            filter: UNUSABLE.into(),
+            reason: reason.clone(),
+            excerpt: String::new(),
+        };
+        self.examples.extend(skipped.examples.iter().enumerate().map(example));
+    }
 }

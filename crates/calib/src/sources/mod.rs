@@ -4,11 +4,15 @@
 //! belongs in the crate `data` instead.
 
 mod documents;
-mod jsonl;
+mod hub;
 mod own;
 mod random;
+mod random_text;
+mod records;
 mod saved;
 mod text;
+
+use std::path::Path;
 
 use lm::Observer;
 
@@ -28,9 +32,17 @@ pub trait Source: Sync {
     /// Whether it is what [`Recipe::source`] means.
     fn accepts(&self, source: &str) -> bool;
 
-    /// Whether [`Recipe::source`] is the path of a file or folder.
-    fn reads_a_file(&self) -> bool {
-        true
+    /// Whether it reads documents, which settings of reading and packing speak of.
+    fn has_documents(&self) -> bool {
+        false
+    }
+
+    /// Refuses a source that is not there, before time is spent on something else.
+    ///
+    /// # Errors
+    /// When it names a file that does not exist.
+    fn check(&self, _source: &str) -> Result<()> {
+        Ok(())
     }
 
     /// Makes the set that `recipe` asks for.
@@ -46,8 +58,15 @@ pub trait Source: Sync {
 }
 
 /// Every source, in the order they are listed to users; the first that accepts a name is taken.
-pub const SOURCES: &[&dyn Source] =
-    &[&own::Own, &random::Random, &saved::Saved, &jsonl::JsonLines, &text::Text];
+pub const SOURCES: &[&dyn Source] = &[
+    &own::Own,
+    &random::Random,
+    &random_text::RandomText,
+    &saved::Saved,
+    &hub::Hub,
+    &records::Records,
+    &text::Text,
+];
 
 /// The source that a recipe's `source` means.
 ///
@@ -60,6 +79,22 @@ pub fn of(source: &str) -> Result<&'static dyn Source> {
     // Only files are left; the reader says why it cannot read this one.
     data::formats::find(source.as_ref())?;
     Err(unknown(source))
+}
+
+/// Refuses a recipe of which a source is not there.
+///
+/// # Errors
+/// When no source accepts a name, or a file does not exist.
+pub fn check(recipe: &Recipe) -> Result<()> {
+    recipe.sources().try_for_each(|source| of(source)?.check(source))
+}
+
+/// Refuses a path at which nothing is.
+fn exists(source: &str) -> Result<()> {
+    match data::is_standard_input(Path::new(source)) {
+        true => Ok(()),
+        false => Ok(data::files(Path::new(source)).map(|_| ())?),
+    }
 }
 
 /// The source called `name`.

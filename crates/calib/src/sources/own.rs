@@ -36,7 +36,9 @@ When to use it
 
 Parameters
   samples, length, seed: how many windows, of how many tokens, with which seed.
-  synthesis: the strategy and its parameters; see `continuation`.
+  synthesis: the strategy (prefix, bos, greedy-start, chat) and its parameters.
+  filters: a fifth of the texts, those of the highest perplexity, and texts that loop are dropped
+  unless told otherwise; see `list filters`.
 
 Cost
   Writing about samples × length / (1 − drop_share) tokens, said before it begins. Texts are kept as
@@ -50,10 +52,6 @@ Reference
         source == "self"
     }
 
-    fn reads_a_file(&self) -> bool {
-        false
-    }
-
     fn collect(
         &self,
         recipe: &Recipe,
@@ -62,13 +60,15 @@ Reference
     ) -> Result<CalibrationSet> {
         let windows = recipe.windows(workspace.model.spec())?;
         let synthesis = check(recipe, windows)?;
+        let filters = recipe.filters.for_own();
         let tokenizer = &workspace.model.checkpoint().tokenizer;
         let prefixes = prefixes(recipe, tokenizer)?;
         let digest = workspace.digest(observer)?;
         let prefix_digest = prefixes.as_ref().map(|prefixes| prefixes.digest.as_str());
         let model = (workspace.model, digest.as_ref());
-        let key = Key::new(model, &recipe.synthesis, prefix_digest, windows);
-        let cache = workspace.cache.map(|root| Cache::new(root, &key, recipe, windows));
+        let key = Key::new(model, &recipe.synthesis, prefix_digest, windows)?;
+        let cache = workspace.cache.map(|root| Cache::new(root, &key, &filters, windows));
+        let cache = cache.transpose()?;
         if let Some(set) = finished(cache.as_ref(), recipe, observer)? {
             return Ok(set);
         }
@@ -76,13 +76,13 @@ Reference
             synthesis,
             model: workspace.model,
             settings: &recipe.synthesis,
+            sampling: recipe.synthesis.sampling()?,
             prefixes: prefixes.as_ref().map(|prefixes| &prefixes.tokens[..]),
             length: windows.length,
             seed: windows.seed,
             memory: workspace.memory,
         };
-        let session =
-            Session { author: &author, tokenizer, settings: &recipe.synthesis, windows, observer };
+        let session = Session { author: &author, tokenizer, filters: &filters, windows, observer };
         let vocabulary = workspace.model.spec().vocabulary;
         let mut journal = match &cache {
             Some(cache) => cache.journal(vocabulary)?,
@@ -99,7 +99,9 @@ Reference
 
 /// Refuses settings that do not fit; the strategy.
 fn check(recipe: &Recipe, windows: Windows) -> Result<&'static dyn Synthesis> {
-    if recipe.packing == Some(Packing::Document) {
+    recipe.refuse_dataset("text the model writes")?;
+    recipe.filters.validate()?;
+    if recipe.packing.is_some_and(|packing| packing != Packing::Stream) {
         let problem =
             "the model's own texts are packed as `stream`: those that end early are joined";
         return Err(Error::setting("packing", problem));
@@ -152,6 +154,7 @@ fn provenance(
         dropped_texts: Vec::new(),
         notes: Vec::new(),
         origins: Vec::new(),
+        parts: Vec::new(),
     }
 }
 

@@ -44,19 +44,14 @@ Reference
         source == "random"
     }
 
-    fn reads_a_file(&self) -> bool {
-        false
-    }
-
     fn collect(
         &self,
         recipe: &Recipe,
         workspace: &Workspace<'_>,
         _observer: &dyn Observer,
     ) -> Result<CalibrationSet> {
-        recipe.refuse("packing", recipe.packing.is_some(), "random tokens")?;
-        recipe.refuse("field", recipe.field.is_some(), "random tokens")?;
-        recipe.refuse("split", recipe.split.is_some(), "random tokens")?;
+        recipe.refuse_documents("random tokens")?;
+        recipe.refuse_filters("random tokens")?;
         recipe.refuse_synthesis("random tokens")?;
         let windows = recipe.windows(workspace.model.spec())?;
         let tokenizer = &workspace.model.checkpoint().tokenizer;
@@ -83,6 +78,7 @@ Reference
             dropped_texts: Vec::new(),
             notes: vec!["random tokens are a control, not calibration data to use".into()],
             origins: origins.collect(),
+            parts: Vec::new(),
         };
         CalibrationSet::new((0..windows.samples).map(sequence).collect(), provenance)
     }

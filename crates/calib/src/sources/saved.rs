@@ -44,15 +44,18 @@ Reference
         is_saved_set(Path::new(source))
     }
 
+    fn check(&self, source: &str) -> Result<()> {
+        super::exists(source)
+    }
+
     fn collect(
         &self,
         recipe: &Recipe,
         workspace: &Workspace<'_>,
         _observer: &dyn Observer,
     ) -> Result<CalibrationSet> {
-        recipe.refuse("packing", recipe.packing.is_some(), "a saved set")?;
-        recipe.refuse("field", recipe.field.is_some(), "a saved set")?;
-        recipe.refuse("split", recipe.split.is_some(), "a saved set")?;
+        recipe.refuse_documents("a saved set")?;
+        recipe.refuse_filters("a saved set")?;
         recipe.refuse_synthesis("a saved set")?;
         let mut set = CalibrationSet::load(recipe.source.as_ref())?;
         set.check_tokenizer(&workspace.model.checkpoint().tokenizer)?;

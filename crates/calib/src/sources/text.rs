@@ -1,8 +1,10 @@
 //! Plain text files.
 
+use std::path::Path;
+
 use lm::Observer;
 
-use super::{Source, documents};
+use super::{Source, documents::Collection};
 use crate::{CalibrationSet, Packing, Recipe, Result, Workspace};
 
 /// A plain text file.
@@ -14,32 +16,44 @@ impl Source for Text {
     }
 
     fn summary(&self) -> &'static str {
-        "a plain text file (.txt and the like)"
+        "a plain text file (.txt and the like), compressed or not, or standard input (-)"
     }
 
     fn explanation(&self) -> &'static str {
         "\
 What it does
   Reads UTF-8 text, tokenises it once without special tokens, and cuts windows at random places.
+  Standard input is read as text, or as JSON where it begins like that.
 
 When to use it
   When you have text like what the model was trained on, or like what it will be used for.
 
 Parameters
   samples, length, seed: how many windows, of how many tokens, drawn with which seed.
-  packing: stream (default) or document.
-  split: where one document ends: file (default), blank-line or line. Only then has the packing
-  `document` more than one document to draw from.
+  packing: stream (default); document, reference and whole draw documents.
+  split: where one document ends: file (default), blank-line or line. Only then do the other packings
+  have more than one document to draw from.
+  filters: see `list filters`; none unless asked for.
 
 Cost
-  Reading and tokenising the text.
+  Reading and tokenising the text. Memory does not grow with it, one document aside.
 
 Reference
   The WikiText-2 draw of the published pruning code, with a random generator of our own."
     }
 
     fn accepts(&self, source: &str) -> bool {
-        data::formats::find(source.as_ref()).is_ok_and(|format| format.name() == "text")
+        let path = Path::new(source);
+        let text = || data::formats::find(path).is_ok_and(|format| !format.has_fields());
+        data::is_standard_input(path) || (!data::is_many(path) && text())
+    }
+
+    fn has_documents(&self) -> bool {
+        true
+    }
+
+    fn check(&self, source: &str) -> Result<()> {
+        super::exists(source)
     }
 
     fn collect(
@@ -48,7 +62,10 @@ Reference
         workspace: &Workspace<'_>,
         observer: &dyn Observer,
     ) -> Result<CalibrationSet> {
+        recipe.refuse_dataset(self.name())?;
         let packing = recipe.packing.unwrap_or(Packing::Stream);
-        documents::collect(recipe, (self.name(), packing), workspace, observer)
+        let (paths, reading) = (vec![recipe.source.clone().into()], recipe.reading());
+        let source = self.name();
+        Collection { recipe, source, packing, paths, reading }.collect(workspace, observer)
     }
 }

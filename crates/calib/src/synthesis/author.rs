@@ -1,10 +1,11 @@
 //! Whoever writes texts and says how probable they are.
 
-use lm::scoring::{self, Options, Score};
+use lm::generation::Sampling;
+use lm::scoring::Score;
 use lm::{Model, Observer};
 
 use super::{Request, Synthesis, SynthesisSettings, Text};
-use crate::Result;
+use crate::{Result, scores::scores};
 
 /// Writes texts and says how probable they are.
 pub(crate) trait Author {
@@ -19,8 +20,8 @@ pub(crate) trait Author {
     /// The probability of every text.
     fn score(&self, texts: &[&[u32]], observer: &dyn Observer) -> Result<Vec<Score>>;
 
-    /// What writing and scoring `texts` texts of up to `length` tokens costs, for people.
-    fn cost(&self, texts: usize, length: usize) -> String;
+    /// What writing and scoring `tokens` tokens costs, for people.
+    fn cost(&self, tokens: usize) -> String;
 }
 
 /// A model that writes by a strategy and scores its own texts.
@@ -28,6 +29,7 @@ pub(crate) struct ModelAuthor<'a> {
     pub(crate) synthesis: &'static dyn Synthesis,
     pub(crate) model: &'a Model,
     pub(crate) settings: &'a SynthesisSettings,
+    pub(crate) sampling: Sampling,
     pub(crate) prefixes: Option<&'a [u32]>,
     pub(crate) length: usize,
     pub(crate) seed: u64,
@@ -44,6 +46,7 @@ impl Author for ModelAuthor<'_> {
         let request = Request {
             model: self.model,
             settings: self.settings,
+            sampling: self.sampling.clone(),
             prefixes: self.prefixes,
             streams,
             length: self.length,
@@ -54,23 +57,14 @@ impl Author for ModelAuthor<'_> {
     }
 
     fn score(&self, texts: &[&[u32]], observer: &dyn Observer) -> Result<Vec<Score>> {
-        let options = |streamed| Options { streamed, memory: self.memory };
-        match scoring::log_likelihoods(self.model, texts, &options(false), observer) {
-            // Scores are the same either way; block by block takes less memory.
-            Err(lm::Error::Memory { .. }) => {
-                Ok(scoring::log_likelihoods(self.model, texts, &options(true), observer)?)
-            }
-            scores => Ok(scores?),
-        }
+        scores(self.model, texts, self.memory, observer)
     }
 
-    fn cost(&self, texts: usize, length: usize) -> String {
+    fn cost(&self, tokens: usize) -> String {
         let parameters = self.model.spec().parameters() as f64;
-        let tokens = texts * length;
         let operations = 4.0 * parameters * tokens as f64;
         format!(
-            "{texts} texts of {length} tokens, {tokens} in all, about {:.1} TFLOP (writing and scoring \
-             with {:.1} million parameters)",
+            "{:.1} TFLOP (writing and scoring with {:.1} million parameters)",
             operations / 1e12,
             parameters / 1e6
         )

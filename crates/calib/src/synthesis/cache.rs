@@ -10,11 +10,11 @@ use lm::Tokenizer;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Journal, Repetition, SynthesisSettings};
-use crate::{CalibrationSet, Error, Recipe, Result, recipe::Windows};
+use super::{Journal, SynthesisSettings};
+use crate::{CalibrationSet, Error, FilterSettings, Result, recipe::Windows};
 
 /// Raised when equal recipes no longer give equal texts.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Everything that a text depends on, its number aside.
 #[derive(Serialize)]
@@ -27,17 +27,20 @@ pub(crate) struct Key<'a> {
     strategy: &'a str,
     prefixes: Option<&'a str>,
     prefix_tokens: usize,
-    sampling: &'a lm::generation::Sampling,
+    chat_template: Option<&'a str>,
+    sampling: lm::generation::Sampling,
+    temperatures: &'a [f32],
     length: usize,
     seed: u64,
 }
 
 /// What a set depends on beside its texts.
 #[derive(Serialize)]
-struct Selection {
+struct Selection<'a> {
     samples: usize,
-    drop_share: f64,
-    repetition: Repetition,
+    filters: &'a FilterSettings,
+    /// SHA-256 of the files whose texts must not be found.
+    excluded: Option<String>,
 }
 
 impl<'a> Key<'a> {
@@ -46,20 +49,26 @@ impl<'a> Key<'a> {
         settings: &'a SynthesisSettings,
         prefixes: Option<&'a str>,
         windows: Windows,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let tokenizer = &model.0.checkpoint().tokenizer;
+        Ok(Self {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
             model: model.1,
             arithmetic: arithmetic(model.0),
-            tokenizer: model.0.checkpoint().tokenizer.digest(),
+            tokenizer: tokenizer.digest(),
             strategy: &settings.strategy,
             prefixes,
             prefix_tokens: settings.prefix(),
-            sampling: &settings.sampling,
+            chat_template: tokenizer
+                .chat_template
+                .as_deref()
+                .filter(|_| settings.strategy == "chat"),
+            sampling: settings.sampling()?,
+            temperatures: &settings.temperatures,
             length: windows.length,
             seed: windows.seed,
-        }
+        })
     }
 }
 
@@ -72,16 +81,24 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The place under `root` for texts of `key` and the set that `recipe` selects from them.
-    pub(crate) fn new(root: &Path, key: &Key<'_>, recipe: &Recipe, windows: Windows) -> Self {
+    /// The place under `root` for texts of `key` and the set that `filters` select from them.
+    ///
+    /// # Errors
+    /// When a file that the filters name cannot be read.
+    pub(crate) fn new(
+        root: &Path,
+        key: &Key<'_>,
+        filters: &FilterSettings,
+        windows: Windows,
+    ) -> Result<Self> {
         let identity = serde_json::to_string(key).expect("a key has no unserialisable values");
-        let SynthesisSettings { drop_share, repetition, .. } = recipe.synthesis;
-        let selection = Selection { samples: windows.samples, drop_share, repetition };
+        let excluded = digest(&filters.exclude)?;
+        let selection = Selection { samples: windows.samples, filters, excluded };
         let selection =
             serde_json::to_string(&selection).expect("a selection has no unserialisable values");
         let folder = root.join("calibration").join(short_digest(&identity));
         let set = folder.join(format!("set-{}.safetensors", short_digest(&selection)));
-        Self { folder, identity, set }
+        Ok(Self { folder, identity, set })
     }
 
     /// The finished set, where there is one.
@@ -109,6 +126,21 @@ impl Cache {
 /// The arithmetic of the forward pass: texts differ where it does.
 pub(crate) fn arithmetic(model: &lm::Model) -> String {
     format!("{:?} with {} kernels", model.precision(), KernelLevel::active())
+}
+
+/// SHA-256 of files' bytes; nothing where there are none.
+fn digest(paths: &[PathBuf]) -> Result<Option<String>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut digest = Sha256::new();
+    for path in paths {
+        for file in data::files(path)? {
+            let mut bytes = fs::File::open(&file).map_err(Error::io(&file))?;
+            std::io::copy(&mut bytes, &mut digest).map_err(Error::io(&file))?;
+        }
+    }
+    Ok(Some(format!("{:x}", digest.finalize())))
 }
 
 /// The first 32 hexadecimal digits of SHA-256.

@@ -152,10 +152,11 @@ impl Journal {
         self.scores.get(&stream).copied()
     }
 
-    /// Mean number of tokens of the finished texts, special tokens not counted.
-    pub(crate) fn mean_length(&self) -> usize {
+    /// Mean number of tokens of the finished texts, special tokens not counted; nothing where there
+    /// are none.
+    pub(crate) fn mean_length(&self) -> Option<usize> {
         let tokens: usize = self.texts.values().map(|text| text.body().len()).sum();
-        tokens / self.texts.len().max(1)
+        tokens.checked_div(self.texts.len())
     }
 
     /// Number of finished texts.

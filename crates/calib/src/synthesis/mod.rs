@@ -4,9 +4,14 @@
 //! saved text by text, scored, filtered and cut into windows here, whatever the strategy.
 
 mod author;
+mod bos;
 mod cache;
-mod continuation;
+mod chat;
+mod greedy_start;
 mod journal;
+mod openings;
+mod parts;
+mod prefix;
 mod prefixes;
 mod session;
 mod settings;
@@ -15,12 +20,13 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
+use lm::generation::Sampling;
 use lm::{Model, Observer};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-pub use settings::{Repetition, SynthesisSettings};
+pub use settings::SynthesisSettings;
 
 pub(crate) use author::{Author, ModelAuthor};
 pub(crate) use cache::{Cache, Key, arithmetic};
@@ -69,6 +75,8 @@ pub struct Request<'a> {
     pub model: &'a Model,
     /// How.
     pub settings: &'a SynthesisSettings,
+    /// How tokens are drawn, where the strategy says nothing else.
+    pub sampling: Sampling,
     /// Tokens of the text that prefixes are taken from, where there is one.
     pub prefixes: Option<&'a [u32]>,
     /// The numbers of the texts.
@@ -92,6 +100,9 @@ pub trait Synthesis: Sync {
     /// What it does, when to use it, its parameters, cost and reference.
     fn explanation(&self) -> &'static str;
 
+    /// How tokens are drawn unless the settings say otherwise: as in the strategy's reference.
+    fn sampling(&self) -> Sampling;
+
     /// Writes the texts that are asked for and hands each over when it is finished, in any order. A
     /// text depends on the model, the settings, the length, the seed and its number alone.
     ///
@@ -107,7 +118,8 @@ pub trait Synthesis: Sync {
 }
 
 /// Every strategy, in the order they are listed to users.
-pub const SYNTHESES: &[&dyn Synthesis] = &[&continuation::Continuation];
+pub const SYNTHESES: &[&dyn Synthesis] =
+    &[&prefix::Prefix, &bos::Bos, &greedy_start::GreedyStart, &chat::Chat];
 
 /// The strategy called `name`.
 ///

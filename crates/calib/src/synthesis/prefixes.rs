@@ -22,6 +22,8 @@ pub(crate) fn prefixes(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Option<
     let Some(path) = &recipe.synthesis.prefix_file else {
         recipe.refuse("field", recipe.field.is_some(), "without prefix_file")?;
         recipe.refuse("split", recipe.split.is_some(), "without prefix_file")?;
+        let skips = recipe.bad_records != data::BadRecords::default();
+        recipe.refuse("bad_records", skips, "without prefix_file")?;
         return Ok(None);
     };
     let documents = data::open(path, &recipe.reading())?.collect::<data::Result<Vec<_>>>()?;

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use lm::{Observer, Tokenizer};
 
-use super::windows::{self, cut};
-use super::{Author, Journal, SynthesisSettings};
-use crate::filters::{Candidate, Dropped, judge};
+use super::windows::{self, Candidate, cut};
+use super::{Author, Journal};
+use crate::filters::{Dropped, FilterSettings, Look, Panel, Passage};
 use crate::recipe::Windows;
 use crate::{Error, Origin, Result};
 
 /// Rounds at most; each writes as much as the texts so far say is missing.
 const ROUNDS: usize = 12;
+
+/// How many times as many texts a round may ask for as there are.
+const MOST_GROWTH: f64 = 16.0;
 
 /// Texts at most, as a multiple of what would do if every text filled a window.
 const MOST: usize = 64;
@@ -20,7 +23,7 @@ const MOST: usize = 64;
 pub(crate) struct Session<'a> {
     pub(crate) author: &'a dyn Author,
     pub(crate) tokenizer: &'a Tokenizer,
-    pub(crate) settings: &'a SynthesisSettings,
+    pub(crate) filters: &'a FilterSettings,
     pub(crate) windows: Windows,
     pub(crate) observer: &'a dyn Observer,
 }
@@ -47,12 +50,13 @@ impl Session<'_> {
     pub(crate) fn run(&self, journal: &mut Journal) -> Result<Written> {
         let first = self.first_round();
         let (mut texts, mut round) = (first, 1);
+        let mut panel = Panel::new(self.filters, &[Look::Text, Look::Tokens, Look::Score])?;
         loop {
             self.observer.check()?;
             self.announce(journal, texts, round);
             self.write(journal, texts)?;
             self.score(journal, texts)?;
-            let (windows, dropped) = self.cut(journal, texts);
+            let (windows, dropped) = self.cut(journal, texts, &mut panel)?;
             if windows.sequences.len() >= self.windows.samples {
                 return Ok(self.written(windows, texts, dropped));
             }
@@ -67,14 +71,16 @@ impl Session<'_> {
 
     /// Texts that do if each fills a window and the least probable share is dropped.
     fn first_round(&self) -> usize {
-        (self.windows.samples as f64 / (1.0 - self.settings.drop_share)).ceil() as usize
+        (self.windows.samples as f64 / (1.0 - self.filters.dropped())).ceil() as usize
     }
 
-    /// Texts that do if the others are like those so far.
+    /// Texts that do if the others are like those so far, and a few more: how much a text gives
+    /// differs from text to text, so the more texts say it, the nearer it is to what others give.
     fn next_round(&self, texts: usize, usable: usize) -> usize {
         let needed = self.windows.samples * self.windows.length;
-        let growth = 1.05 * needed as f64 / usable.max(1) as f64;
-        ((texts as f64 * growth.clamp(1.0, 8.0)).ceil() as usize).max(texts + 1)
+        let margin = 1.0 + (1.0 / (texts as f64).sqrt()).clamp(0.05, 0.25);
+        let growth = margin * needed as f64 / usable.max(1) as f64;
+        ((texts as f64 * growth.clamp(1.0, MOST_GROWTH)).ceil() as usize).max(texts + 1)
     }
 
     /// Says what is about to be spent, before it is.
@@ -87,16 +93,17 @@ impl Session<'_> {
         if missing == 0 {
             return;
         }
-        let note = match round {
-            1 => {
-                let cost = self.author.cost(missing, self.windows.length);
-                format!("the model writes its own calibration data: {cost}")
-            }
-            _ => {
-                let mean = journal.mean_length();
-                let cost = self.author.cost(missing, mean);
-                format!("its texts end after {mean} tokens on average, so it writes more: {cost}")
-            }
+        let length = self.windows.length;
+        let note = match journal.mean_length() {
+            None => format!(
+                "the model writes its own calibration data: {missing} texts of up to {length} tokens, \
+                 at most {}",
+                self.author.cost(missing * length)
+            ),
+            Some(mean) => format!(
+                "its texts have {mean} tokens on average, so it writes {missing} more: about {}",
+                self.author.cost(missing * mean)
+            ),
         };
         self.observer.note(&note);
     }
@@ -108,11 +115,14 @@ impl Session<'_> {
         if streams.is_empty() {
             return Ok(());
         }
+        let journal_mean = journal.mean_length();
         let mut keep = |text: super::Text| {
             let readable = self.tokenizer.decode(&text.tokens, true)?;
             journal.add_text(text, readable)
         };
-        let written = self.author.write(&streams, &mut keep, self.observer);
+        let expected = journal_mean.unwrap_or(self.windows.length) * streams.len();
+        let observer = Expecting { inner: self.observer, total: expected as u64 };
+        let written = self.author.write(&streams, &mut keep, &observer);
         journal.sync()?;
         written
     }
@@ -138,15 +148,26 @@ impl Session<'_> {
     }
 
     /// Filters the first `texts` texts and cuts what is kept.
-    fn cut(&self, journal: &Journal, texts: usize) -> (windows::Windows, Vec<Dropped>) {
+    fn cut(
+        &self,
+        journal: &Journal,
+        texts: usize,
+        panel: &mut Panel<'_>,
+    ) -> Result<(windows::Windows, Vec<Dropped>)> {
         let candidate = |stream| {
             let (text, score) = (journal.text(stream)?, journal.score(stream)?);
             Some(Candidate { text, score })
         };
         let all: Vec<_> = (0..texts as u64).filter_map(candidate).collect();
-        let (kept, dropped) = judge(&all, self.settings);
+        let readable = all.iter().map(|one| self.tokenizer.decode(one.text.body(), true));
+        let readable = readable.collect::<lm::Result<Vec<String>>>()?;
+        let passages: Vec<_> =
+            all.iter().zip(&readable).map(|(one, text)| passage(one, text)).collect();
+        panel.reset();
+        let (kept, dropped) = panel.judge(&passages);
+        let kept: Vec<&Candidate<'_>> = kept.into_iter().map(|index| &all[index]).collect();
         let end = self.tokenizer.eos.first().copied();
-        (cut(&kept, self.windows.length, end), dropped)
+        Ok((cut(&kept, self.windows.length, end), dropped))
     }
 
     fn written(&self, windows: windows::Windows, texts: usize, dropped: Vec<Dropped>) -> Written {
@@ -167,6 +188,44 @@ impl Session<'_> {
                  text file as the source"
             ),
         }
+    }
+}
+
+fn passage<'a>(candidate: &Candidate<'a>, text: &'a str) -> Passage<'a> {
+    Passage {
+        number: candidate.text.stream,
+        text,
+        tokens: candidate.text.body(),
+        written: Some(candidate.text.written()),
+        score: Some(candidate.score),
+    }
+}
+
+/// Passes work on with an estimate of how much it is: texts that end early are common.
+struct Expecting<'a> {
+    inner: &'a dyn Observer,
+    total: u64,
+}
+
+impl Observer for Expecting<'_> {
+    fn started(&self, work: &str, total: u64) {
+        self.inner.started(work, total.min(self.total));
+    }
+
+    fn advanced(&self, units: u64) {
+        self.inner.advanced(units);
+    }
+
+    fn finished(&self) {
+        self.inner.finished();
+    }
+
+    fn note(&self, note: &str) {
+        self.inner.note(note);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.inner.cancelled()
     }
 }
 

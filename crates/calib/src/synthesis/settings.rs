@@ -21,39 +21,20 @@ pub struct SynthesisSettings {
     pub prefix_file: Option<PathBuf>,
     /// Tokens of a prefix; 4 unless told otherwise. Needs `prefix_file`.
     pub prefix_tokens: Option<usize>,
-    /// How tokens are drawn.
-    pub sampling: Sampling,
-    /// Share of the texts that is dropped because the model itself finds them least probable.
-    pub drop_share: f64,
-    /// Which texts repeat themselves too much to be kept.
-    pub repetition: Repetition,
-}
-
-/// Which texts repeat themselves too much to be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Repetition {
-    /// Tokens in a run that is looked for again.
-    pub ngram: usize,
-    /// Share of a text's runs that may have occurred in it before.
-    pub share: f64,
-}
-
-impl Default for Repetition {
-    fn default() -> Self {
-        Self { ngram: 8, share: 0.2 }
-    }
+    /// How tokens are drawn; the strategy's own way when absent.
+    pub sampling: Option<Sampling>,
+    /// Temperatures of a mixture, which the texts take in turn; one temperature when empty.
+    pub temperatures: Vec<f32>,
 }
 
 impl Default for SynthesisSettings {
     fn default() -> Self {
         Self {
-            strategy: "continuation".into(),
+            strategy: "prefix".into(),
             prefix_file: None,
             prefix_tokens: None,
-            sampling: Sampling::default(),
-            drop_share: 0.2,
-            repetition: Repetition::default(),
+            sampling: None,
+            temperatures: Vec::new(),
         }
     }
 }
@@ -64,12 +45,30 @@ impl SynthesisSettings {
         self.prefix_file.as_ref().map_or(0, |_| self.prefix_tokens.unwrap_or(PREFIX_TOKENS))
     }
 
+    /// How tokens are drawn, the strategy's own way filled in.
+    ///
+    /// # Errors
+    /// When there is no such strategy.
+    pub fn sampling(&self) -> Result<Sampling> {
+        let strategy = super::find(&self.strategy)?;
+        Ok(self.sampling.clone().unwrap_or_else(|| strategy.sampling()))
+    }
+
     /// Checks every parameter for texts of `length` tokens.
     ///
     /// # Errors
     /// When one is outside its range; the error names it.
     pub(crate) fn validate(&self, length: usize) -> Result<()> {
-        self.sampling.validate()?;
+        let drawn = self.sampling()?;
+        drawn.validate()?;
+        for &temperature in &self.temperatures {
+            Sampling { temperature, ..drawn.clone() }.validate()?;
+        }
+        if self.prefix_file.is_some() && self.strategy != SynthesisSettings::default().strategy {
+            let problem =
+                format!("the strategy {:?} takes no prefixes; leave it out", self.strategy);
+            return Err(Error::setting("prefix_file", problem));
+        }
         if self.prefix_tokens.is_some() && self.prefix_file.is_none() {
             let problem = "without prefix_file there is nothing to take a prefix from";
             return Err(Error::setting("prefix_tokens", problem));
@@ -78,17 +77,6 @@ impl SynthesisSettings {
             let most = length - 1;
             let problem = format!("1 to {most} (length − 1) expected, {} found", self.prefix());
             return Err(Error::setting("prefix_tokens", problem));
-        }
-        if !(0.0..=0.9).contains(&self.drop_share) {
-            let problem = format!("0 to 0.9 expected, {} found", self.drop_share);
-            return Err(Error::setting("drop_share", problem));
-        }
-        let Repetition { ngram, share } = self.repetition;
-        if ngram == 0 || !(0.0..=1.0).contains(&share) {
-            let problem = format!(
-                "an ngram of at least 1 and a share of 0 to 1 expected, {ngram} and {share} found"
-            );
-            return Err(Error::setting("repetition", problem));
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use lm::scoring::Score;
 use lm::{Observer, Silent, Tokenizer};
 use proptest::prelude::*;
 
-use super::windows::cut;
-use super::{Author, Journal, Session, SynthesisSettings, Text, Written};
-use crate::filters::{Candidate, judge};
+use super::windows::{Candidate, cut};
+use super::{Author, Journal, Session, Text, Written};
+use crate::filters::{FilterSettings, Look, Panel, Passage};
 use crate::recipe::Windows;
 use crate::{Error, Origin, Result};
 
@@ -73,8 +73,8 @@ impl Author for Fake {
         Ok(texts.iter().map(score).collect())
     }
 
-    fn cost(&self, texts: usize, length: usize) -> String {
-        format!("{texts} texts of {length}")
+    fn cost(&self, tokens: usize) -> String {
+        format!("{tokens} tokens")
     }
 }
 
@@ -84,11 +84,19 @@ fn tokenizer() -> Tokenizer {
 }
 
 fn run(author: &Fake, samples: usize, journal: &mut Journal) -> Result<Written> {
-    let settings = SynthesisSettings::default();
+    run_watched(author, samples, journal, &Silent)
+}
+
+fn run_watched(
+    author: &Fake,
+    samples: usize,
+    journal: &mut Journal,
+    observer: &dyn Observer,
+) -> Result<Written> {
+    let filters = FilterSettings::default().for_own();
     let windows = Windows { samples, length: 32, seed: 0 };
     let tokenizer = tokenizer();
-    let session =
-        Session { author, tokenizer: &tokenizer, settings: &settings, windows, observer: &Silent };
+    let session = Session { author, tokenizer: &tokenizer, filters: &filters, windows, observer };
     session.run(journal)
 }
 
@@ -136,6 +144,33 @@ fn a_larger_set_uses_the_texts_of_a_smaller_one() {
     assert_eq!(author.wrote.borrow().len(), 20);
     let expected = run(&Fake::new(32, 32), 16, &mut Journal::in_memory()).unwrap();
     assert_eq!(found.sequences, expected.sequences);
+}
+
+/// Keeps notes.
+#[derive(Default)]
+struct Notes(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn note(&self, note: &str) {
+        self.0.lock().unwrap().push(note.into());
+    }
+}
+
+#[test]
+fn texts_that_end_early_are_announced_by_their_length_and_made_up_for_in_one_round() {
+    let notes = Notes::default();
+    let author = Fake::new(1, 7);
+    let written = run_watched(&author, 64, &mut Journal::in_memory(), &notes).unwrap();
+    let notes = notes.0.into_inner().unwrap();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].contains("80 texts of up to 32 tokens, at most 2560 tokens"), "{notes:?}");
+    assert!(notes[1].starts_with("its texts have "), "{notes:?}");
+    let told = notes[1].split("about ").nth(1).unwrap();
+    let told: usize = told.split(' ').next().unwrap().parse().unwrap();
+    assert!(told < 4 * 64 * 32, "{told} tokens are announced for {} texts", written.texts);
+    // no more than was needed, by much
+    let tokens = written.texts * 4;
+    assert!(tokens < 64 * 32 * 2, "{tokens}");
 }
 
 #[test]
@@ -207,8 +242,17 @@ fn filters_drop_the_empty_the_looping_and_the_improbable_in_this_order() {
     let losses = [3.0, 1.0, 2.0, 9.0, 1.5, 2.5, 8.0, 1.0, 1.0, 1.0, 0.1, 0.2];
     let candidates: Vec<_> =
         texts.iter().zip(losses).map(|(text, loss)| candidate(text, loss)).collect();
-    let (kept, dropped) = judge(&candidates, &SynthesisSettings::default());
-    let kept: Vec<u64> = kept.iter().map(|candidate| candidate.text.stream).collect();
+    let filters = FilterSettings::default().for_own();
+    let mut panel = Panel::new(&filters, &[Look::Text, Look::Tokens, Look::Score]).unwrap();
+    let passage = |one: &Candidate<'_>| Passage {
+        number: one.text.stream,
+        text: "x",
+        tokens: one.text.tokens[1..one.text.tokens.len() - 1].to_vec().leak(),
+        written: Some(one.text.written()),
+        score: Some(one.score),
+    };
+    let (kept, dropped) = panel.judge(&candidates.iter().map(passage).collect::<Vec<_>>());
+    let kept: Vec<u64> = kept.into_iter().map(|index| index as u64).collect();
     assert_eq!(kept, [0, 1, 2, 4, 5, 7, 8, 9]);
     let reasons: Vec<_> =
         dropped.iter().map(|one| (one.text, one.filter.as_str(), one.reason.as_str())).collect();

@@ -1,7 +1,25 @@
 //! Texts of many lengths become windows of one.
 
-use crate::filters::Candidate;
+use lm::scoring::Score;
+
+use super::Text;
 use crate::{Origin, provenance::Piece};
+
+/// A text with the probability its own author gives it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<'a> {
+    /// The text.
+    pub(crate) text: &'a Text,
+    /// Its log-probability.
+    pub(crate) score: Score,
+}
+
+impl Candidate<'_> {
+    /// The text's perplexity; infinite where nothing of it was scored.
+    fn perplexity(&self) -> f64 {
+        if self.score.tokens == 0 { f64::INFINITY } else { self.score.perplexity() }
+    }
+}
 
 /// Windows cut from texts.
 pub(crate) struct Windows {

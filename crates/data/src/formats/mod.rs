@@ -2,15 +2,20 @@
 //!
 //! To add a format, write its file and add its line to [`FORMATS`].
 
-mod jsonl;
-mod text;
+mod arrow;
+mod columns;
+pub(crate) mod json;
+pub(crate) mod jsonl;
+mod parquet;
+pub(crate) mod text;
 
 use std::path::Path;
 
-use crate::{Error, Options, Result};
+use crate::{Error, Options, Result, input::uncompressed_name, records::Item};
 
-/// Texts of one file in reading order.
-pub type Texts = Box<dyn Iterator<Item = Result<String>> + Send>;
+/// What a file says, in reading order. After an error that [concerns one
+/// record](Error::concerns_one_record) the next record comes; after any other, nothing.
+pub type Items = Box<dyn Iterator<Item = Result<Item>> + Send>;
 
 /// A file format that holds documents.
 pub trait Format: Sync {
@@ -23,34 +28,51 @@ pub trait Format: Sync {
     /// The extensions that choose it, in lower case without the dot; `""` for none at all.
     fn extensions(&self) -> &'static [&'static str];
 
-    /// Refuses options that do not apply to the format.
-    ///
-    /// # Errors
-    /// [`Error::Option`].
-    fn check(&self, path: &Path, options: &Options) -> Result<()>;
+    /// Whether a file holds records with fields rather than plain text.
+    fn has_fields(&self) -> bool {
+        true
+    }
 
     /// Opens a file. Texts of white space alone are left out.
     ///
     /// # Errors
     /// When the file cannot be opened; what is wrong further in is found as the texts are read.
-    fn texts(&self, path: &Path, options: &Options) -> Result<Texts>;
+    fn items(&self, path: &Path, options: &Options) -> Result<Items>;
 }
 
 /// Every format, in the order they are listed to users.
-pub const FORMATS: &[&dyn Format] = &[&text::Text, &jsonl::JsonLines];
+pub const FORMATS: &[&dyn Format] =
+    &[&text::Text, &jsonl::JsonLines, &json::Json, &parquet::Parquet, &arrow::Arrow];
 
-/// The format that claims the extension of `path`.
+/// The format that claims the extension of `path`, which may be compressed (`.gz`, `.zst`).
 ///
 /// # Errors
 /// [`Error::UnknownFormat`] with the formats there are.
 pub fn find(path: &Path) -> Result<&'static dyn Format> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = uncompressed_name(path);
+    let extension = name.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let claims = |format: &&&dyn Format| format.extensions().contains(&extension.as_str());
     FORMATS.iter().find(claims).copied().ok_or_else(|| Error::UnknownFormat {
         path: path.into(),
         known: known(),
         hint: way_out(&extension),
     })
+}
+
+/// Refuses options that do not apply to the format.
+///
+/// # Errors
+/// [`Error::Option`].
+pub(crate) fn check(format: &dyn Format, path: &Path, options: &Options) -> Result<()> {
+    let refuse = |option, applies| {
+        let format = format.name();
+        Err(Error::Option { path: path.into(), option, applies, format })
+    };
+    match format.has_fields() {
+        true if options.split.is_some() => refuse("split", "plain text"),
+        false if options.field.is_some() => refuse("field", "files of records"),
+        _ => Ok(()),
+    }
 }
 
 fn known() -> String {
@@ -64,9 +86,10 @@ fn known() -> String {
 
 fn way_out(extension: &str) -> &'static str {
     match extension {
-        "json" => "; write one JSON object per line and name the file .jsonl",
-        "gz" | "zst" | "bz2" | "xz" | "zip" => "; decompress it first",
-        "parquet" | "arrow" | "csv" | "tsv" => "; convert it to .jsonl",
+        "bz2" | "xz" | "zip" | "tar" | "7z" => {
+            "; decompress it first, or compress it with gzip or zstd"
+        }
+        "csv" | "tsv" => "; convert it to .jsonl",
         _ => "; if it is plain text, name it .txt",
     }
 }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::{Format, Texts};
-use crate::{Error, Options, Result, Split, lines::Lines};
+use super::{Format, Items};
+use crate::{Options, Result, Split, input::Bytes, lines::Lines, records::Item};
 
 /// Most bytes of one document: a document is held in memory whole.
 const LIMIT: u64 = 1 << 30;
 
 /// Plain text in UTF-8.
-pub(super) struct Text;
+pub(crate) struct Text;
 
 impl Format for Text {
     fn name(&self) -> &'static str {
@@ -24,75 +24,83 @@ impl Format for Text {
         &["txt", "text", "md", "raw", "tokens", ""]
     }
 
-    fn check(&self, path: &Path, options: &Options) -> Result<()> {
-        match options.field {
-            None => Ok(()),
-            Some(_) => Err(Error::Option {
-                path: path.into(),
-                option: "field",
-                applies: "JSONL",
-                format: "text",
-            }),
-        }
+    fn has_fields(&self) -> bool {
+        false
     }
 
-    fn texts(&self, path: &Path, options: &Options) -> Result<Texts> {
-        Ok(Box::new(Documents {
-            lines: Lines::open(path, LIMIT)?,
-            split: options.split.unwrap_or_default(),
-            ended: false,
-        }))
+    fn items(&self, path: &Path, options: &Options) -> Result<Items> {
+        Ok(documents(Lines::open(path, LIMIT)?, options))
     }
+}
+
+/// Standard input as text.
+pub(crate) fn of(reader: Bytes, path: &Path, options: &Options) -> Items {
+    documents(Lines::of(reader, path, LIMIT), options)
+}
+
+fn documents(lines: Lines, options: &Options) -> Items {
+    let split = options.split.unwrap_or_default();
+    Box::new(Documents { lines, split, text: String::new(), ended: false })
 }
 
 struct Documents {
     lines: Lines,
     split: Split,
+    /// The document so far. A line that cannot be used is left out of it.
+    text: String,
     ended: bool,
 }
 
 impl Documents {
     /// Lines up to the next boundary, `None` when nothing but white space is left.
     fn document(&mut self) -> Result<Option<String>> {
-        let mut text = String::new();
         while let Some(line) = self.lines.next()? {
             let blank = line.trim().is_empty();
-            if text.is_empty() && blank && self.split != Split::File {
+            if self.text.is_empty() && blank && self.split != Split::File {
                 continue;
             }
             if blank && self.split == Split::BlankLine {
-                return Ok(Some(without_line_feed(text)));
+                return Ok(Some(self.finished()));
             }
-            text.push_str(line);
+            if line.contains('\0') {
+                return Err(self.lines.error("a NUL byte found: this is no text"));
+            }
+            self.text.push_str(line);
             if self.split == Split::Line {
-                return Ok(Some(without_line_feed(text)));
+                return Ok(Some(self.finished()));
             }
-            if text.len() as u64 > LIMIT {
+            if self.text.len() as u64 > LIMIT {
+                self.text.clear();
                 return Err(self.lines.too_long("cut it into several files, or cut it at lines"));
             }
         }
-        Ok(match self.split {
-            _ if text.trim().is_empty() => None,
-            Split::File => Some(text),
-            Split::BlankLine | Split::Line => Some(without_line_feed(text)),
-        })
+        match self.text.trim().is_empty() {
+            true => Ok(None),
+            false => Ok(Some(self.finished())),
+        }
+    }
+
+    fn finished(&mut self) -> String {
+        let mut text = std::mem::take(&mut self.text);
+        if self.split != Split::File {
+            text.truncate(text.trim_end_matches(['\n', '\r']).len());
+        }
+        text
     }
 }
 
 impl Iterator for Documents {
-    type Item = Result<String>;
+    type Item = Result<Item>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;
         }
         let document = self.document().transpose();
-        self.ended = !matches!(document, Some(Ok(_)));
-        document
+        self.ended = match &document {
+            Some(Err(error)) => !error.concerns_one_record(),
+            other => other.is_none(),
+        };
+        document.map(|text| text.map(Item::plain))
     }
-}
-
-fn without_line_feed(mut text: String) -> String {
-    text.truncate(text.trim_end_matches(['\n', '\r']).len());
-    text
 }

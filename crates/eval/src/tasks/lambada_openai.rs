@@ -72,6 +72,7 @@ mod tests {
             (&asked.contexts[0][..], &asked.continuations[0][..]),
             ("He gave it to", " Ann")
         );
+        assert_eq!(asked.solved(), "He gave it to  Ann\n\n");
         assert_eq!(question(&Lambada, json!({"text": "Ann"})).contexts[0], "");
         assert!(refusal(&Lambada, json!({"text": "Ann "})).contains("a word at its end"));
     }

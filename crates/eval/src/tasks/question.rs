@@ -104,7 +104,10 @@ impl Question {
 
     /// The question with its right answer, as an example for others.
     pub fn solved(&self) -> String {
-        format!("{}{}\n\n", self.contexts[self.gold], self.continuations[self.gold])
+        // as in the harness: a task that begins its answer with a space gets a second one here
+        let delimiter = if self.contexts.len() == 1 { " " } else { "" };
+        let (context, answer) = (&self.contexts[self.gold], &self.continuations[self.gold]);
+        format!("{context}{delimiter}{answer}\n\n")
     }
 
     /// The question as a model sees it, after `examples`.

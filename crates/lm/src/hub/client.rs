@@ -91,9 +91,9 @@ impl<'a> Client<'a> {
 
     /// The files of the revision; a failure that may pass is met with `retries` further tries.
     pub(super) fn listing(&self, retries: u32) -> Result<Listing> {
-        let (endpoint, name) = (&self.options.endpoint, self.id.name());
+        let (endpoint, name, kind) = (&self.options.endpoint, self.id.name(), self.id.kind());
         let revision = encode(self.id.revision(), "");
-        let url = format!("{endpoint}/api/models/{name}/revision/{revision}?blobs=true");
+        let url = format!("{endpoint}/api/{kind}/{name}/revision/{revision}?blobs=true");
         let answer = self.retry(&url, retries, || {
             let mut answer = self.send(Method::Get, &url, None)?;
             let body = answer.body_mut().with_config().limit(LARGEST_LISTING).read_to_vec();
@@ -145,7 +145,7 @@ impl<'a> Client<'a> {
         format!(
             "{}/{}/resolve/{commit}/{}",
             self.options.endpoint,
-            self.id.name(),
+            self.id.place(),
             encode(name, "/")
         )
     }

@@ -15,7 +15,19 @@ const LONGEST: usize = 96;
 pub struct ModelId {
     name: String,
     revision: String,
+    kind: Kind,
 }
+
+/// What lies under an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Model,
+    Dataset,
+}
+
+/// A data set on the hub, `owner/name` or `owner/name@revision`, by the rules of [`ModelId`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetId(pub(super) ModelId);
 
 impl ModelId {
     /// `owner/name`.
@@ -28,9 +40,40 @@ impl ModelId {
         &self.revision
     }
 
-    /// The name of the model's folder within the cache: `models--owner--name`.
+    /// The name of its folder within the cache: `models--owner--name`, `datasets--owner--name`.
     pub(super) fn folder(&self) -> String {
-        format!("models--{}", self.name.replace('/', "--"))
+        format!("{}--{}", self.kind(), self.name.replace('/', "--"))
+    }
+
+    /// What the hub's interface calls the likes of it: `models`, `datasets`.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.kind {
+            Kind::Model => "models",
+            Kind::Dataset => "datasets",
+        }
+    }
+
+    /// Where its files lie below the hub's address: `owner/name`, `datasets/owner/name`.
+    pub(super) fn place(&self) -> String {
+        match self.kind {
+            Kind::Model => self.name.clone(),
+            Kind::Dataset => format!("datasets/{}", self.name),
+        }
+    }
+}
+
+impl FromStr for DatasetId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let id: ModelId = text.parse()?;
+        Ok(Self(ModelId { kind: Kind::Dataset, ..id }))
+    }
+}
+
+impl fmt::Display for DatasetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -46,7 +89,7 @@ impl FromStr for ModelId {
         if !is_revision(revision) {
             return Err(refused(text, "what follows the @ is no branch, tag or commit"));
         }
-        Ok(Self { name: name.to_owned(), revision: revision.to_owned() })
+        Ok(Self { name: name.to_owned(), revision: revision.to_owned(), kind: Kind::Model })
     }
 }
 

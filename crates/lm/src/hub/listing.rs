@@ -17,6 +17,9 @@ const LARGEST_COMPANION: u64 = 256 << 20;
 /// The largest file of weights, in bytes.
 const LARGEST_WEIGHTS: u64 = 512 << 30;
 
+/// The largest file of a data set, in bytes.
+const LARGEST_SHARD: u64 = 64 << 30;
+
 /// What the hub says of one revision of a model.
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing {
@@ -36,12 +39,20 @@ pub(super) struct Entry {
     /// Its bytes, where the server says so.
     #[serde(default)]
     pub(super) size: Option<u64>,
+    /// Whether it belongs to a data set.
+    #[serde(skip)]
+    pub(super) data: bool,
 }
 
 impl Entry {
     /// The largest size that is taken, in bytes.
     pub(super) fn limit(&self) -> u64 {
-        if self.name.ends_with(".safetensors") { LARGEST_WEIGHTS } else { LARGEST_COMPANION }
+        let data = [".parquet", ".arrow", ".gz", ".zst", ".json", ".jsonl", ".txt"];
+        match self.data && data.iter().any(|end| self.name.ends_with(end)) {
+            true => LARGEST_SHARD,
+            false if self.name.ends_with(".safetensors") => LARGEST_WEIGHTS,
+            false => LARGEST_COMPANION,
+        }
     }
 }
 
@@ -67,6 +78,17 @@ impl Listing {
             Some(file) => Err(refusal(format!("the file name {:?} is refused", file.name))),
             None => Ok(listing),
         }
+    }
+
+    /// The names of all files.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.files.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    /// The files of a data set that have these names.
+    pub(super) fn shards(&self, names: &[String]) -> Vec<Entry> {
+        let shard = |name: &String| Some(Entry { data: true, ..self.entry(name)?.clone() });
+        names.iter().filter_map(shard).collect()
     }
 
     /// The file of that name.

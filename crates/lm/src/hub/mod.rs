@@ -1,4 +1,5 @@
-//! Models of a hub such as huggingface.co: found in, or downloaded into, the hub's own cache.
+//! Models and data sets of a hub such as huggingface.co: found in, or downloaded into, the hub's own
+//! cache.
 //!
 //! The layout of the cache is the one that `huggingface_hub` and `transformers` use
 //! (<https://huggingface.co/docs/huggingface_hub/guides/manage-cache>), locks included, so that
@@ -8,6 +9,7 @@
 
 mod cache;
 mod client;
+mod dataset;
 mod digest;
 mod download;
 mod id;
@@ -26,7 +28,8 @@ use self::{
 use crate::{Error, Observer, Result};
 
 pub use self::{
-    id::{ModelId, is_hub_id},
+    dataset::{Choice, files},
+    id::{DatasetId, ModelId, is_hub_id},
     options::HubOptions,
 };
 
@@ -122,11 +125,17 @@ impl Fetch<'_> {
         };
         let needed = self.listing.needed(shards.as_deref()).map_err(|why| self.refuse(why))?;
         self.fetch(&needed)?;
-        if let Err(error) = self.cache.write_ref(self.client.id.revision(), commit) {
+        self.note_revision();
+        Ok(snapshot)
+    }
+
+    /// Notes which commit the revision stands at.
+    fn note_revision(&self) {
+        let written = self.cache.write_ref(self.client.id.revision(), &self.listing.commit);
+        if let Err(error) = written {
             // Only a later run offline would need it, and the cache may be read-only on purpose.
             self.client.observer.note(&format!("the revision could not be noted: {error}"));
         }
-        Ok(snapshot)
     }
 
     fn refuse(&self, why: Refusal) -> Error {

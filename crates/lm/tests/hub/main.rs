@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)] // a test may panic
 
+mod datasets;
 mod faults;
 mod server;
 

@@ -31,15 +31,17 @@ fn make(options: &CalibrateOptions, observer: &dyn Observer) -> anyhow::Result<C
         let problem = format!("{}: the file exists", options.output.display());
         return Err(BadInput::new(problem).hint("name another one, or use --force").into());
     }
+    let recipe = options.calibration.recipe()?;
+    calib::sources::check(&recipe).context(setup::NO_CALIBRATION)?;
     let model = setup::model(&options.model, observer)?;
-    let cache = setup::cache();
+    let (cache, hub) = (setup::cache(), setup::data_hub(&recipe, options.model.offline)?);
     let workspace = Workspace {
         model: &model,
         model_digest: None,
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
+        hub: hub.as_ref(),
     };
-    let recipe = options.calibration.recipe()?;
     let set = calib::collect(&recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
     set.save(&options.output, &model.checkpoint().tokenizer)?;
     Ok(set)
@@ -56,11 +58,16 @@ fn report(options: &CalibrateOptions, set: &CalibrationSet) -> anyhow::Result<()
         }));
     }
     let view = options.output.with_extension("jsonl");
-    output::text(&definitions([
+    let provenance = &set.provenance;
+    let left_out = provenance.left_out();
+    let examples = super::inspect::examples(provenance);
+    let facts = definitions([
         ("set", options.output.display().to_string().as_str()),
         ("as text", view.display().to_string().as_str()),
-        ("source", set.provenance.source.as_str()),
+        ("source", provenance.recipe.source.as_str()),
         ("sequences", format::count(set.sequences.len() as u64).as_str()),
         ("tokens", format::count(set.tokens() as u64).as_str()),
-    ]))
+        ("left out", left_out.as_deref().unwrap_or("nothing")),
+    ]);
+    output::text(&format!("{facts}{examples}"))
 }

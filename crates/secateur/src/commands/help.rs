@@ -37,6 +37,13 @@ Examples:
     secateur calibrate model/ -o own.safetensors --prefixes wikipedia.txt
   128 windows of 2048 tokens of a JSONL file:
     secateur calibrate model/ -o c4.safetensors --calibration c4.jsonl
+  Half of it the model's own text, half of it mathematics, nothing of the test set in it:
+    secateur calibrate model/ -o mixed.safetensors --calibration self:64 \\
+      --calibration gsm8k-train.parquet:64 --packing whole --exclude gsm8k-test.jsonl
+  Conversations that an instruction-tuned model makes up:
+    secateur calibrate model/ -o chat.safetensors --synthesis chat
+  The published C4 draw, number by number:
+    secateur calibrate model/ -o c4.safetensors --calibration c4 --packing reference
   Used by a run:
     secateur prune model/ -o model-50 --calibration c4.safetensors
 

@@ -1,6 +1,6 @@
 //! What can be chosen from: one topic per registry.
 
-use calib::{Packing, filters::FILTERS, sources::SOURCES, synthesis::SYNTHESES};
+use calib::{Packing, dataset::PRESETS, filters::FILTERS, sources::SOURCES, synthesis::SYNTHESES};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use compute::KernelLevel;
 use data::FORMATS;
@@ -47,7 +47,8 @@ pub(crate) const TOPICS: &[Topic] = &[
     },
     Topic { name: "sources", summary: "where calibration data comes from", entries: sources },
     Topic { name: "syntheses", summary: "ways to have a model write text", entries: syntheses },
-    Topic { name: "filters", summary: "texts of the model that are dropped", entries: filters },
+    Topic { name: "filters", summary: "texts that are left out", entries: filters },
+    Topic { name: "datasets", summary: "hub data sets with a short name", entries: datasets },
     Topic { name: "packings", summary: "how text becomes calibration windows", entries: packings },
     Topic { name: "formats", summary: "text files that can be read", entries: formats },
     Topic { name: "tasks", summary: "questions with known answers for eval", entries: tasks },
@@ -94,7 +95,11 @@ fn syntheses() -> Vec<Entry> {
 }
 
 fn filters() -> Vec<Entry> {
-    FILTERS.iter().map(|filter| entry(filter.name(), filter.summary())).collect()
+    FILTERS.iter().map(|f| entry(f.name(), f.summary()).explained(f.explanation())).collect()
+}
+
+fn datasets() -> Vec<Entry> {
+    PRESETS.iter().map(|preset| entry(preset.name, preset.summary)).collect()
 }
 
 fn packings() -> Vec<Entry> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use calib::{SynthesisSettings, Workspace, synthesis::Repetition};
+use calib::{FilterSettings, SynthesisSettings, Workspace};
 use eval::Divergence;
 use lm::generation::Sampling;
 use lm::{Model, Observer, scoring};
@@ -77,7 +77,10 @@ impl Yardstick {
     /// When the model writes both with one seed.
     pub(crate) fn check_apart(&self, calibration: &calib::Recipe) -> Result<(), BadInput> {
         match self {
-            Self::Own(own) if calibration.source == own.source && calibration.seed == own.seed => {
+            Self::Own(own)
+                if calibration.sources().any(|source| source == own.source)
+                    && calibration.seed == own.seed =>
+            {
                 let problem = format!(
                     "--seed {} and --divergence-seed {} are the same: the model would be judged \
                      on draws it was pruned with",
@@ -118,6 +121,7 @@ impl Yardstick {
                     model_digest: None,
                     cache: cache.as_deref(),
                     memory: scoring.memory,
+                    hub: None,
                 };
                 let set = calib::collect(recipe, &workspace, observer);
                 let set = set.context("the text to compare the models on cannot be written")?;
@@ -178,12 +182,8 @@ fn own(samples: usize, length: usize, seed: u64) -> calib::Recipe {
         samples: Some(samples),
         length: Some(length),
         seed,
-        synthesis: SynthesisSettings {
-            sampling,
-            drop_share: 0.0,
-            repetition: Repetition { share: 1.0, ..Repetition::default() },
-            ..SynthesisSettings::default()
-        },
+        filters: FilterSettings::none(),
+        synthesis: SynthesisSettings { sampling: Some(sampling), ..SynthesisSettings::default() },
         ..calib::Recipe::of(MODEL_ITSELF)
     }
 }

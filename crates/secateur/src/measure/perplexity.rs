@@ -102,7 +102,8 @@ fn checked(
 
 /// The protocol that the options ask for.
 fn chosen(options: &EvaluationOptions, window: usize) -> Result<Protocol, BadInput> {
-    match (options.perplexity_protocol, options.stride) {
+    let protocol = options.perplexity_protocol.unwrap_or(ProtocolChoice::Windows);
+    match (protocol, options.stride) {
         (ProtocolChoice::Strided, stride) => {
             Ok(Protocol::Strided { stride: stride.map_or(window / 2, |stride| stride as usize) })
         }

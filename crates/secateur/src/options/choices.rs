@@ -1,5 +1,6 @@
 //! The values an option may take, from the registries that know them.
 
+use calib::filters::{Duplicates, PerplexityBand};
 use calib::synthesis::SYNTHESES;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, builder::ValueParser};
@@ -98,4 +99,35 @@ pub(super) fn splits() -> ValueParser {
         "line" => data::Split::Line,
         _ => data::Split::File,
     }))
+}
+
+/// What is done about records that cannot be used.
+pub(super) fn bad_records() -> ValueParser {
+    let names = [("stop", "say which and end"), ("skip", "leave them out and count them")];
+    ValueParser::new(named(names).map(|name| match name.as_str() {
+        "skip" => data::BadRecords::Skip,
+        _ => data::BadRecords::Stop,
+    }))
+}
+
+/// What counts as said before.
+pub(super) fn duplicates() -> ValueParser {
+    let names = [
+        ("keep", "nothing"),
+        ("exact", "the same text"),
+        ("near", "a text that says nearly the same"),
+    ];
+    ValueParser::new(named(names).map(|name| match name.as_str() {
+        "exact" => Duplicates::Exact,
+        "near" => Duplicates::Near,
+        _ => Duplicates::Keep,
+    }))
+}
+
+/// A band of perplexities, `LEAST:MOST`.
+pub(super) fn band(text: &str) -> Result<PerplexityBand, String> {
+    let numbers = text.split_once(':').and_then(|(least, most)| {
+        Some(PerplexityBand { least: least.parse().ok()?, most: most.parse().ok()? })
+    });
+    numbers.ok_or_else(|| "two numbers expected, such as 5:50".to_owned())
 }

@@ -33,9 +33,9 @@ pub(crate) struct EvaluationOptions {
     )]
     pub(crate) window: Option<u32>,
 
-    /// How the text is cut for the perplexity
-    #[arg(long, value_enum, requires = "perplexity", default_value_t = ProtocolChoice::Windows)]
-    pub(crate) perplexity_protocol: ProtocolChoice,
+    /// How the text is cut for the perplexity; windows unless given
+    #[arg(long, value_enum, requires = "perplexity")]
+    pub(crate) perplexity_protocol: Option<ProtocolChoice>,
 
     /// Tokens between the beginnings of two windows of the strided protocol; half a window unless
     /// given

@@ -6,12 +6,14 @@ mod choices;
 mod commands;
 mod divergence;
 mod evaluation;
+mod filters;
 mod invocation;
 mod model;
 mod pruning;
 mod running;
 mod sampling;
 mod size;
+mod synthesis;
 mod tasks;
 
 pub(crate) use calibration::CalibrationOptions;
@@ -22,10 +24,12 @@ pub(crate) use commands::{
 };
 pub(crate) use divergence::DivergenceOptions;
 pub(crate) use evaluation::{EvaluationOptions, ProtocolChoice};
+pub(crate) use filters::FilterOptions;
 pub(crate) use invocation::{Invocation, declared};
 pub(crate) use model::ModelOptions;
 pub(crate) use pruning::PruningOptions;
 pub(crate) use running::RunningOptions;
 pub(crate) use sampling::SamplingOptions;
 pub(crate) use size::Size;
+pub(crate) use synthesis::SynthesisOptions;
 pub(crate) use tasks::{Format, TaskOptions};

@@ -32,7 +32,8 @@ fn words(option: &Arg, command: &Command) -> Vec<OsString> {
     let value = value.unwrap_or_else(|| panic!("no sample value serves {}", key(option)));
     let mut words = given(option, value, &flag);
     if is_list(option) {
-        words.extend(given(option, "another", &flag));
+        let last = candidates.iter().rev().find(accepted).expect("one was accepted");
+        words.extend(given(option, last, &flag));
     }
     words
 }

@@ -4,6 +4,7 @@ mod calibration;
 mod facts;
 mod patterns;
 mod sparsity;
+mod texts;
 
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::failure::BadInput;
 use crate::options::InspectOptions;
 use crate::{output, setup, terminal};
+pub(crate) use calibration::examples;
 use facts::Facts;
 use sparsity::Zeros;
 

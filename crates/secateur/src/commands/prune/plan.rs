@@ -115,12 +115,7 @@ fn calibration(
 
 /// Refuses calibration data that is not there before an hour is spent on something else.
 fn check_source(recipe: &calib::Recipe) -> anyhow::Result<()> {
-    let source = calib::sources::of(&recipe.source).context(setup::NO_CALIBRATION)?;
-    if source.reads_a_file() {
-        let path = std::path::Path::new(&recipe.source);
-        path.metadata().map_err(calib::Error::io(path)).context(setup::NO_CALIBRATION)?;
-    }
-    Ok(())
+    calib::sources::check(recipe).context(setup::NO_CALIBRATION)
 }
 
 fn linears(model: &Model) -> impl Iterator<Item = &lm::LinearSpec> {

@@ -76,11 +76,13 @@ fn calibrate(
 ) -> anyhow::Result<Option<CalibrationSet>> {
     let Some(recipe) = &prepared.calibration else { return Ok(None) };
     let cache = setup::cache();
+    let hub = setup::data_hub(recipe, options.model.offline)?;
     let workspace = Workspace {
         model: &prepared.model,
         model_digest: Some(digest),
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
+        hub: hub.as_ref(),
     };
     let set = calib::collect(recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
     Ok(Some(set))

@@ -2,20 +2,20 @@
 
 use compute::{Stream, mix};
 use lm::Observer;
-use lm::generation::{self, Event, Finish, Generated, Prompt, Settings};
+use lm::generation::{Generated, Prompt, Sampling};
 
-use super::{Request, Synthesis, Text};
-use crate::{Error, Result};
+use super::{Request, Synthesis, Text, parts};
+use crate::Result;
 
 /// Keys the places of prefixes apart from the draws of tokens.
 const PLACES: u64 = 0x7072_6566_6978;
 
 /// Continues prefixes, or the beginning-of-text token.
-pub(super) struct Continuation;
+pub(super) struct Prefix;
 
-impl Synthesis for Continuation {
+impl Synthesis for Prefix {
     fn name(&self) -> &'static str {
-        "continuation"
+        "prefix"
     }
 
     fn summary(&self) -> &'static str {
@@ -36,9 +36,8 @@ When to use it
 Parameters
   prefix_file: the text; it may also be JSONL, with `field`. prefix_tokens: 4; the paper uses 1 to 2
   for DCLM, 4 for Llama, 8 for Qwen. sampling: temperature 0.6, top_k 50, top_p 0.95,
-  repetition_penalty 1.2. drop_share: 0.2 of the texts, those of the highest perplexity, are dropped.
-  repetition: a text is dropped where more than `share` (0.2) of its runs of `ngram` (8) tokens
-  occurred in it before.
+  repetition_penalty 1.2; temperatures mixes several. The filters `perplexity` and `repetition` drop a
+  fifth of the texts, those of the highest perplexity, and those that loop.
 
 Cost
   One forward pass per token, many texts at a time, and one more to score them: about 4 operations
@@ -48,44 +47,25 @@ Reference
   Ji et al., Beware of Calibration Data for Pruning Large Language Models, ICLR 2025."
     }
 
+    fn sampling(&self) -> Sampling {
+        Sampling::default()
+    }
+
     fn write(
         &self,
         request: &Request<'_>,
         sink: &mut dyn FnMut(Text) -> Result<()>,
         observer: &dyn Observer,
     ) -> Result<()> {
-        let lead = lead(request)?;
         let prefix = request.settings.prefix();
-        let prompts = prompts(request, &lead, prefix);
-        let settings = Settings {
-            sampling: request.settings.sampling.clone(),
-            max_new_tokens: request.length - prefix,
-            seed: request.seed,
-            stop: request.model.checkpoint().tokenizer.eos.clone(),
-            memory: request.memory,
-            batch: None,
+        let prompts = prompts(request, &request.lead()?, prefix);
+        let mut finished = |prompt: &Prompt, generated: Generated| {
+            let lead = generated.prompt_tokens - prefix;
+            sink(parts::text(prompt.stream, lead, prefix, generated))
         };
-        // The sink's own error comes back as itself, not as what generation makes of it.
-        let mut failure = None;
-        let mut finished = |event: Event| -> lm::Result<()> {
-            let Event::Finished(generated) = event else { return Ok(()) };
-            let stream = request.streams[generated.prompt];
-            sink(text(stream, prefix, generated)).map_err(|error| {
-                failure = Some(error);
-                lm::Error::Cancelled
-            })
-        };
-        let ran = generation::generate(request.model, &prompts, &settings, &mut finished, observer);
-        failure.map_or(ran.map_err(Error::Model), Err)
+        let part = request.body(request.length - prefix);
+        request.grow(&prompts, &part, &mut finished, observer)
     }
-}
-
-/// The special tokens the tokenizer puts before a text, which the model is used to.
-fn lead(request: &Request<'_>) -> Result<Vec<u32>> {
-    let tokenizer = &request.model.checkpoint().tokenizer;
-    let (around, alone) = (tokenizer.encode("a", true)?, tokenizer.encode("a", false)?);
-    let place = around.windows(alone.len().max(1)).position(|window| window == alone);
-    Ok(around[..place.unwrap_or(0)].to_vec())
 }
 
 /// What each text begins with. An empty prompt begins with the beginning-of-text token.
@@ -99,14 +79,4 @@ fn prompts(request: &Request<'_>, lead: &[u32], prefix: usize) -> Vec<Prompt> {
         Prompt { tokens, stream }
     };
     request.streams.iter().map(prompt).collect()
-}
-
-fn text(stream: u64, prefix: usize, generated: Generated) -> Text {
-    Text {
-        stream,
-        lead: generated.prompt_tokens - prefix,
-        prefix,
-        ended: generated.finish == Finish::Stop,
-        tokens: generated.tokens,
-    }
 }

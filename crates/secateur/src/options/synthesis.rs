@@ -1,0 +1,83 @@
+//! How the model writes its own calibration data.
+
+use std::path::PathBuf;
+
+use calib::SynthesisSettings;
+use clap::Args;
+use lm::generation::Sampling;
+
+use super::choices;
+
+/// How the model writes its own calibration data.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Text the model writes")]
+pub(crate) struct SynthesisOptions {
+    /// How the model is made to write
+    #[arg(
+        long,
+        value_parser = choices::syntheses(),
+        default_value_t = SynthesisSettings::default().strategy,
+    )]
+    pub(crate) synthesis: String,
+
+    /// A text file whose passages give each text its first tokens; without it, texts start from the
+    /// beginning-of-text token alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prefixes: Option<PathBuf>,
+
+    /// Tokens taken from a passage of --prefixes; 4 unless given
+    #[arg(long, value_name = "N", requires = "prefixes")]
+    pub(crate) prefix_tokens: Option<usize>,
+
+    /// Divides the logits; 0 always takes the most probable token; 0.6, or 1 for other ways to
+    /// write than `prefix`, unless given. Given several times, the texts take turns
+    #[arg(long, allow_negative_numbers = true, value_name = "T")]
+    pub(crate) temperature: Vec<f32>,
+
+    /// Keep this many of the most probable tokens; 0 keeps all; 50, or 0 for other ways to write
+    /// than `prefix`, unless given
+    #[arg(long, allow_negative_numbers = true, value_name = "K")]
+    pub(crate) top_k: Option<usize>,
+
+    /// Keep the most probable tokens that together reach this probability; 0.95, or 1 for other
+    /// ways to write than `prefix`, unless given
+    #[arg(long, allow_negative_numbers = true, value_name = "P")]
+    pub(crate) top_p: Option<f32>,
+
+    /// Makes tokens that were already written less probable; 1 changes nothing; 1.2, or 1 for other
+    /// ways to write than `prefix`, unless given
+    #[arg(long, allow_negative_numbers = true, value_name = "R")]
+    pub(crate) repetition_penalty: Option<f32>,
+}
+
+impl SynthesisOptions {
+    /// The library's settings.
+    ///
+    /// # Errors
+    /// When a sampling parameter is outside its range.
+    pub(super) fn settings(&self) -> anyhow::Result<SynthesisSettings> {
+        let settings = SynthesisSettings {
+            strategy: self.synthesis.clone(),
+            prefix_file: self.prefixes.clone(),
+            prefix_tokens: self.prefix_tokens,
+            ..SynthesisSettings::default()
+        };
+        let own = settings.sampling()?;
+        let sampling = Sampling {
+            temperature: self.temperature.first().copied().unwrap_or(own.temperature),
+            top_k: self.top_k.unwrap_or(own.top_k),
+            top_p: self.top_p.unwrap_or(own.top_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(own.repetition_penalty),
+        };
+        for &temperature in &self.temperature {
+            Sampling { temperature, ..sampling.clone() }.validate()?;
+        }
+        sampling.validate()?;
+        let mixed = self.temperature.len() > 1;
+        Ok(SynthesisSettings {
+            temperatures: if mixed { self.temperature.clone() } else { Vec::new() },
+            sampling: (sampling != own).then_some(sampling),
+            ..settings
+        })
+    }
+}

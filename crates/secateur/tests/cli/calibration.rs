@@ -1,0 +1,111 @@
+//! Calibration data: where it comes from, what is left out, what a set shows of itself.
+
+use std::{fs, io::Write, process::Stdio};
+
+use crate::support::{Bench, text};
+
+const SIZE: &str = "--samples 4 --length 32";
+
+fn records(count: usize) -> String {
+    let record = |index: usize| {
+        let text = text(40 + index);
+        format!("{}\n", serde_json::json!({"question": format!("{index}?"), "answer": text}))
+    };
+    (0..count).map(record).collect()
+}
+
+#[test]
+fn a_mixture_is_made_kept_and_shown() {
+    let bench = Bench::new();
+    fs::write(bench.path("qa.jsonl"), records(12)).unwrap();
+    let made = bench
+        .run(
+            "calibrate dense -o mixed.safetensors --length 24 --calibration self:3 --calibration \
+             qa.jsonl:2 --calibration text.txt:4 --min-characters 5",
+        )
+        .succeeded();
+    assert!(made.stdout().contains("self:3 + qa.jsonl:2 + text.txt:4"), "{}", made.stdout());
+    let shown = bench.run("inspect mixed.safetensors").succeeded().stdout();
+    for part in ["text the model wrote", "qa.jsonl", "text.txt", "most frequent runs", "9"] {
+        assert!(shown.contains(part), "{part} expected in\n{shown}");
+    }
+    let facts = bench.run("inspect mixed.safetensors --json").succeeded().json();
+    assert_eq!((&facts["sequences"], &facts["lengths"][2]), (&9.into(), &24.into()));
+    assert_eq!(facts["sources"]["text the model wrote"], 3);
+    assert!(!facts["texts"]["top_runs"].as_array().unwrap().is_empty());
+    bench.run("prune dense -o out --calibration mixed.safetensors").succeeded();
+    fs::remove_file(bench.path("mixed.jsonl")).unwrap();
+    let shown = bench.run("inspect mixed.safetensors").succeeded().stdout();
+    assert!(shown.contains("mixed.jsonl is not there"), "{shown}");
+    fs::write(bench.path("mixed.jsonl"), "{}\n").unwrap();
+    assert!(bench.run("inspect mixed.safetensors").refused().error().contains("not the view"));
+}
+
+#[test]
+fn what_filters_drop_is_said_with_an_example() {
+    let bench = Bench::new();
+    let twice = format!("{}{}", records(3), records(3));
+    fs::write(bench.path("qa.jsonl"), twice).unwrap();
+    fs::write(bench.path("task.txt"), text(41)).unwrap();
+    let line = format!(
+        "calibrate dense -o set.safetensors --calibration qa.jsonl --packing whole --duplicates \
+         exact --samples 3 --length 32"
+    );
+    let made = bench.run(&line).succeeded().stdout();
+    assert!(made.contains("3 by duplicates of 6 texts"), "{made}");
+    assert!(made.contains("duplicates: the same as text 0"), "{made}");
+    let excluded = bench.run(&format!("{line} --exclude task.txt --force")).refused();
+    assert!(excluded.error().contains("6 by excluded"), "{}", excluded.error());
+}
+
+#[test]
+fn standard_input_is_read() {
+    let bench = Bench::new();
+    let words = format!("calibrate dense -o set.safetensors --calibration - {SIZE}");
+    let mut command = bench.command(words.split_whitespace());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text(900).as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(bench.path("set.safetensors").is_file());
+    // nothing comes in
+    let empty = bench.run(&format!("{words} --force")).refused();
+    assert!(empty.error().contains("-: it holds no text"), "{}", empty.error());
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let bench = Bench::new();
+    fs::write(bench.path("qa.jsonl"), records(3)).unwrap();
+    let refused = |more: &str| {
+        bench
+            .run(&format!("calibrate dense -o set.safetensors --length 32 {more}"))
+            .refused()
+            .error()
+    };
+    for (more, expected) in [
+        ("--calibration qa.jsonl --calibration qa.jsonl", "is named twice"),
+        ("--calibration self:3 --samples 4", "--calibration asks for 3 sequences"),
+        ("--calibration nothing/*.jsonl", "no file matches this pattern"),
+        ("--calibration qa.jsonl --synthesis chat", "has no use for it"),
+        ("--calibration random --script latin", "has no use for it"),
+        ("--calibration c4 --samples 2", "offline"),
+        ("--calibration qa.jsonl --dataset-config en", "has no use for it"),
+        ("--perplexity-band 5", "two numbers expected"),
+        ("--perplexity-band 5:2", "a band from 0 or more up expected"),
+        ("--synthesis bos --prefixes text.txt", "takes no prefixes"),
+    ] {
+        let found = refused(more);
+        assert!(found.contains(expected), "{more}: {expected} expected in\n{found}");
+    }
+}
+
+#[test]
+fn every_strategy_serves_a_run() {
+    let bench = Bench::new();
+    for strategy in ["prefix", "bos", "greedy-start", "chat"] {
+        let line = format!("prune dense -o out --force {SIZE} --synthesis {strategy}");
+        bench.run(&line).succeeded();
+        let mixed = format!("{line} --temperature 0.7 --temperature 1.1");
+        bench.run(&mixed).succeeded();
+    }
+}
