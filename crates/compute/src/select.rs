@@ -39,7 +39,7 @@ pub fn mark_smallest(scores: &[f32], k: usize, mask: &mut [bool]) {
 }
 
 /// An integer that orders as [`f32::total_cmp`] does.
-fn key(score: f32) -> u32 {
+pub(crate) fn key(score: f32) -> u32 {
     let bits = score.to_bits();
     if bits >> 31 == 0 { bits | 0x8000_0000 } else { !bits }
 }

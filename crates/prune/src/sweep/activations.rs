@@ -3,6 +3,7 @@
 use compute::{Linear, Matrix, Precision};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
+use rayon::prelude::*;
 
 use crate::{InputStatistics, Needs, Result};
 
@@ -13,7 +14,7 @@ const CHUNK_TOKENS: usize = 2048;
 ///
 /// Chunks depend on the calibration data alone, and statistics are added up chunk by chunk, so the
 /// result does not depend on memory or threads.
-pub(super) struct Activations {
+pub(crate) struct Activations {
     chunks: Vec<Chunk>,
     precision: Precision,
 }
@@ -32,57 +33,138 @@ enum Held {
     Bf16 { rows: usize, cols: usize, values: Vec<bf16> },
 }
 
+/// Values that one task converts.
+const PIECE: usize = 1 << 14;
+
 impl Held {
-    fn new(matrix: Matrix, precision: Precision) -> Self {
-        match precision {
-            Precision::F32 => Held::F32(matrix),
-            Precision::Bf16 => Held::Bf16 {
-                rows: matrix.rows(),
-                cols: matrix.cols(),
-                values: matrix.as_slice().iter().map(|value| bf16::from_f32(*value)).collect(),
-            },
+    fn new(matrix: &Matrix, precision: Precision) -> Self {
+        let mut held = match precision {
+            Precision::F32 => Held::F32(Matrix::default()),
+            Precision::Bf16 => Held::Bf16 { rows: 0, cols: 0, values: Vec::new() },
+        };
+        held.store(matrix);
+        held
+    }
+
+    /// Takes the values of `matrix`, in the memory it has.
+    fn store(&mut self, matrix: &Matrix) {
+        match self {
+            Held::F32(held) => copy(matrix, held),
+            Held::Bf16 { rows, cols, values } => {
+                (*rows, *cols) = (matrix.rows(), matrix.cols());
+                values.resize(matrix.as_slice().len(), bf16::ZERO);
+                let pieces = values.par_chunks_mut(PIECE);
+                pieces.zip(matrix.as_slice().par_chunks(PIECE)).for_each(|(held, values)| {
+                    let pairs = held.iter_mut().zip(values);
+                    pairs.for_each(|(held, value)| *held = bf16::from_f32(*value));
+                });
+            }
         }
     }
 
-    fn matrix(&self) -> Matrix {
+    /// Writes the values into `matrix`, whose memory is used again.
+    fn load(&self, matrix: &mut Matrix) {
         match self {
-            Held::F32(matrix) => matrix.clone(),
+            Held::F32(held) => copy(held, matrix),
             Held::Bf16 { rows, cols, values } => {
-                Matrix::from_vec(*rows, *cols, values.iter().map(|value| value.to_f32()).collect())
+                matrix.reshape(*rows, *cols);
+                let pieces = matrix.as_mut_slice().par_chunks_mut(PIECE);
+                pieces.zip(values.par_chunks(PIECE)).for_each(|(values, held)| {
+                    let pairs = values.iter_mut().zip(held);
+                    pairs.for_each(|(value, held)| *value = held.to_f32());
+                });
             }
         }
     }
 }
 
+/// Copies a matrix into the memory of another.
+fn copy(from: &Matrix, to: &mut Matrix) {
+    to.reshape(from.rows(), from.cols());
+    to.as_mut_slice().copy_from_slice(from.as_slice());
+}
+
 impl Chunk {
-    /// The chunk's state at its own stage.
-    fn state(&self, frame: &Frame) -> BlockState {
-        let residual = self.residual.matrix();
+    /// The chunk's state at its own stage, in the memory of `scratch`.
+    fn state(&self, frame: &Frame, scratch: Scratch) -> BlockState {
+        let Scratch { mut residual, mut input } = scratch;
+        self.residual.load(&mut residual);
         match &self.input {
-            Some(input) => BlockState { residual, input: input.matrix(), stage: self.stage },
+            Some(held) => {
+                held.load(&mut input);
+                BlockState { residual, input, stage: self.stage }
+            }
             None => frame.begin(residual),
         }
     }
 
     /// The chunk's state after the stages of `linears`, the first of which is its own stage.
-    fn state_after(&self, frame: &Frame, linears: &[Vec<Linear>]) -> BlockState {
-        let mut state = self.state(frame);
+    fn state_after(&self, frame: &Frame, linears: &[Vec<Linear>], scratch: Scratch) -> BlockState {
+        let mut state = self.state(frame, scratch);
         for stage in linears {
             state = frame.step(state, stage, &mut Batch::fresh(&self.lengths));
         }
         state
     }
+
+    /// The chunk's state after a whole block of `linears`, each stage's input taken into its
+    /// statistics.
+    fn measured(
+        &self,
+        frame: &Frame,
+        linears: &[Vec<Linear>],
+        statistics: &mut [InputStatistics],
+        scratch: Scratch,
+    ) -> BlockState {
+        let mut state = self.state(frame, scratch);
+        for (statistics, linears) in statistics.iter_mut().zip(linears) {
+            statistics.add(state.input.view(), self.lengths.len());
+            state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
+        }
+        state
+    }
+
+    /// Holds `state` from now on: the input of the next stage, or none where the block is done.
+    fn keep(&mut self, state: &BlockState, frame: &Frame, precision: Precision) {
+        let done = state.stage == frame.spec().stages.len();
+        self.stage = if done { 0 } else { state.stage };
+        self.residual.store(&state.residual);
+        match &mut self.input {
+            _ if done => self.input = None,
+            Some(held) => held.store(&state.input),
+            None => self.input = Some(Held::new(&state.input, precision)),
+        }
+    }
+}
+
+/// Memory that goes from chunk to chunk.
+#[derive(Default)]
+struct Scratch {
+    residual: Matrix,
+    input: Matrix,
+}
+
+impl Scratch {
+    fn of(state: BlockState) -> Self {
+        Self { residual: state.residual, input: state.input }
+    }
+}
+
+/// Statistics of no tokens yet for every stage of a block.
+fn no_statistics(frame: &Frame, needs: Needs) -> Vec<InputStatistics> {
+    let inputs = |stage: &lm::Stage| stage.linears.first().map_or(0, |linear| linear.inputs);
+    frame.spec().stages.iter().map(|stage| InputStatistics::new(inputs(stage), needs)).collect()
 }
 
 impl Activations {
     /// The embeddings of `sequences`.
-    pub(super) fn embed(model: &Model, sequences: &[Vec<u32>]) -> Result<Self> {
+    pub(crate) fn embed(model: &Model, sequences: &[Vec<u32>]) -> Result<Self> {
         let precision = model.precision();
         let mut chunks = Vec::new();
         let mut rest = sequences;
         while !rest.is_empty() {
             let (sequences, later) = rest.split_at(chunk_length(rest));
-            let residual = Held::new(model.embed(&sequences.concat())?, precision);
+            let residual = Held::new(&model.embed(&sequences.concat())?, precision);
             let lengths = sequences.iter().map(Vec::len).collect();
             chunks.push(Chunk { lengths, residual, input: None, stage: 0 });
             rest = later;
@@ -91,13 +173,13 @@ impl Activations {
     }
 
     /// The stage the activations stand at.
-    pub(super) fn stage(&self) -> usize {
+    pub(crate) fn stage(&self) -> usize {
         self.chunks.first().map_or(0, |chunk| chunk.stage)
     }
 
     /// Statistics of the input of the stage that follows `linears`, run from where the activations
     /// stand; nothing is kept of the way.
-    pub(super) fn measure(
+    pub(crate) fn measure(
         &self,
         frame: &Frame,
         linears: &[Vec<Linear>],
@@ -107,52 +189,92 @@ impl Activations {
         let stage = self.stage() + linears.len();
         let inputs = frame.spec().stages[stage].linears.first().map_or(0, |linear| linear.inputs);
         let mut statistics = InputStatistics::new(inputs, needs);
+        let mut scratch = Scratch::default();
         for chunk in &self.chunks {
             observer.check()?;
-            let state = chunk.state_after(frame, linears);
-            statistics.add(state.input.view(), chunk.lengths.len());
+            if let (Some(held), []) = (&chunk.input, linears) {
+                held.load(&mut scratch.input);
+            } else {
+                scratch = Scratch::of(chunk.state_after(frame, linears, scratch));
+            }
+            statistics.add(scratch.input.view(), chunk.lengths.len());
         }
         Ok(statistics)
     }
 
     /// Statistics of every stage's input, run through the dense block; the activations stay where
     /// they are.
-    pub(super) fn measure_block(
+    pub(crate) fn measure_block(
         &self,
         frame: &Frame,
         linears: &[Vec<Linear>],
         needs: Needs,
         observer: &dyn Observer,
     ) -> Result<Vec<InputStatistics>> {
-        let inputs = |stage: &lm::Stage| stage.linears.first().map_or(0, |linear| linear.inputs);
-        let stages = &frame.spec().stages;
-        let mut statistics: Vec<_> =
-            stages.iter().map(|stage| InputStatistics::new(inputs(stage), needs)).collect();
+        let mut statistics = no_statistics(frame, needs);
+        let mut scratch = Scratch::default();
         for chunk in &self.chunks {
             observer.check()?;
-            let mut state = chunk.state(frame);
-            for (statistics, linears) in statistics.iter_mut().zip(linears) {
-                statistics.add(state.input.view(), chunk.lengths.len());
-                state = frame.step(state, linears, &mut Batch::fresh(&chunk.lengths));
-            }
+            scratch = Scratch::of(chunk.measured(frame, linears, &mut statistics, scratch));
         }
         Ok(statistics)
     }
 
+    /// [`Activations::measure_block`], after which the activations are those that the block gives.
+    pub(crate) fn measure_and_advance(
+        &mut self,
+        frame: &Frame,
+        linears: &[Vec<Linear>],
+        needs: Needs,
+        observer: &dyn Observer,
+    ) -> Result<Vec<InputStatistics>> {
+        let mut statistics = no_statistics(frame, needs);
+        let mut scratch = Scratch::default();
+        for chunk in &mut self.chunks {
+            observer.check()?;
+            let state = chunk.measured(frame, linears, &mut statistics, scratch);
+            chunk.keep(&state, frame, self.precision);
+            scratch = Scratch::of(state);
+        }
+        Ok(statistics)
+    }
+
+    /// `‖dense output − other output‖² / ‖dense output‖²` of a block whose linears are `dense` or
+    /// `other`, over all tokens; the activations go on through the dense block.
+    pub(crate) fn compare_and_advance(
+        &mut self,
+        frame: &Frame,
+        dense: &[Vec<Linear>],
+        other: &[Vec<Linear>],
+        observer: &dyn Observer,
+    ) -> Result<f64> {
+        let (mut difference, mut total) = (0.0, 0.0);
+        for chunk in &mut self.chunks {
+            observer.check()?;
+            let other = chunk.state_after(frame, other, Scratch::default()).residual;
+            let state = chunk.state_after(frame, dense, Scratch::default());
+            for (dense, other) in state.residual.as_slice().iter().zip(other.as_slice()) {
+                difference += f64::from(dense - other).powi(2);
+                total += f64::from(*dense).powi(2);
+            }
+            chunk.keep(&state, frame, self.precision);
+        }
+        Ok(if total > 0.0 { difference / total } else { 0.0 })
+    }
+
     /// Runs the stages of `linears` and keeps the activations after them.
-    pub(super) fn advance(
+    pub(crate) fn advance(
         &mut self,
         frame: &Frame,
         linears: &[Vec<Linear>],
         observer: &dyn Observer,
     ) -> Result<()> {
+        let mut scratch = Scratch::default();
         for chunk in &mut self.chunks {
             observer.check()?;
-            let state = chunk.state_after(frame, linears);
-            let done = state.stage == frame.spec().stages.len();
-            chunk.stage = if done { 0 } else { state.stage };
-            chunk.residual = Held::new(state.residual, self.precision);
-            chunk.input = (!done).then(|| Held::new(state.input, self.precision));
+            let state = chunk.state_after(frame, linears, scratch);
+            chunk.keep(&state, frame, self.precision);
+            scratch = Scratch::of(state);
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ mod pruning;
 mod running;
 mod sampling;
 mod size;
+mod tasks;
 
 pub(crate) use calibration::CalibrationOptions;
 pub(crate) use choices::{DtypeChoice, MODEL_ITSELF};
@@ -20,10 +21,11 @@ pub(crate) use commands::{
     GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions,
 };
 pub(crate) use divergence::DivergenceOptions;
-pub(crate) use evaluation::EvaluationOptions;
+pub(crate) use evaluation::{EvaluationOptions, ProtocolChoice};
 pub(crate) use invocation::{Invocation, declared};
 pub(crate) use model::ModelOptions;
 pub(crate) use pruning::PruningOptions;
 pub(crate) use running::RunningOptions;
 pub(crate) use sampling::SamplingOptions;
 pub(crate) use size::Size;
+pub(crate) use tasks::{Format, TaskOptions};

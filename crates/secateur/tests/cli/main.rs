@@ -9,3 +9,4 @@ mod real;
 mod recipes;
 mod refusals;
 mod support;
+mod tasks;
