@@ -95,11 +95,19 @@ impl Matrix {
         MatrixRef { rows: range.len(), cols: self.cols, data }
     }
 
+    /// Adds `other` element by element.
+    ///
+    /// # Panics
+    /// When the shapes differ.
+    pub fn add_assign(&mut self, other: &Matrix) {
+        self.add_rounded(other, Precision::F32);
+    }
+
     /// Adds `other` element by element; the sums are rounded as the precision says.
     ///
     /// # Panics
     /// When the shapes differ.
-    pub fn add_assign(&mut self, other: &Matrix, precision: Precision) {
+    pub fn add_rounded(&mut self, other: &Matrix, precision: Precision) {
         assert_eq!((self.rows, self.cols), (other.rows, other.cols));
         let level = KernelLevel::active();
         let pieces = self.data.par_chunks_mut(PIECE).zip(other.data.par_chunks(PIECE));

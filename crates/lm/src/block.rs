@@ -127,7 +127,7 @@ impl Frame {
             }
             (Site::MlpOutput, [down]) => {
                 let update = down.apply(used.view());
-                residual.add_assign(&update, self.precision);
+                residual.add_rounded(&update, self.precision);
                 update.recycle();
                 Matrix::default()
             }
