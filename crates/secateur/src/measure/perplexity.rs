@@ -42,15 +42,15 @@ impl Texts {
     ) -> anyhow::Result<Self> {
         let context = model.spec().context;
         let window = options.window.map_or(WINDOW.min(context), |window| window as usize);
+        if window > context {
+            return Err(eval::Error::Window { window, context }.into());
+        }
         let protocol = chosen(options, window)?;
         let mut texts = Vec::with_capacity(options.perplexity.len());
         for file in &options.perplexity {
             let documents = checked(file, protocol, window, model);
             let documents = documents.with_context(|| not_measured(file))?;
             texts.push((file.clone(), documents));
-        }
-        if window > context {
-            return Err(eval::Error::Window { window, context }.into());
         }
         Ok(Self { texts, protocol, window, scoring })
     }
