@@ -29,6 +29,40 @@ pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
     series * power_of_two(half) * power_of_two(exponent.wrapping_sub(half))
 }
 
+/// `2^f` for `|f| ≤ 1/2` as a polynomial, highest power first: within 2e-8 relative to its value.
+pub(crate) const EXP2_FULL: [f32; 7] = [
+    0.000_153_458_1,
+    0.001_339_993_2,
+    0.009_618_489,
+    0.055_503_286,
+    0.240_226_46,
+    std::f32::consts::LN_2,
+    1.0,
+];
+
+/// The same within 4e-6: enough for a value that is rounded to bf16.
+pub(crate) const EXP2_BF16: [f32; 5] = [0.009_570_1, 0.055_917_863, 0.240_247_44, 0.693_121_8, 1.0];
+
+/// Smallest exponent of which [`exp2_falling`] is not 0.
+const SMALLEST: f32 = -125.0;
+
+/// `2^x` for `x ≤ 0` by the polynomial of `2^f`; 0 below -125, NaN for NaN.
+#[inline(always)]
+pub(crate) fn exp2_falling<const FUSED: bool>(x: f32, polynomial: &[f32]) -> f32 {
+    // Adding it rounds to an integer, which its low bits then hold.
+    const TO_INTEGER: f32 = 12_582_912.0;
+    let held = if x < SMALLEST { SMALLEST } else { x };
+    let shifted = held + TO_INTEGER;
+    let fraction = held - (shifted - TO_INTEGER);
+    let mut value = polynomial[0];
+    for factor in &polynomial[1..] {
+        value = multiply_add::<FUSED>(value, fraction, *factor);
+    }
+    let exponent = (shifted.to_bits() as i32).wrapping_sub(TO_INTEGER.to_bits() as i32);
+    let value = value * power_of_two(exponent);
+    if x < SMALLEST { 0.0 } else { value }
+}
+
 #[inline(always)]
 fn power_of_two(exponent: i32) -> f32 {
     f32::from_bits((exponent.wrapping_add(127) as u32) << 23)
@@ -56,6 +90,39 @@ mod tests {
             let error = |(&x, &y): (&f32, &f32)| (f64::from(y) / f64::from(x).exp() - 1.0).abs();
             let worst = inputs.iter().zip(&results).map(error).fold(0.0, f64::max);
             assert!(worst < 2e-7, "{level}: {worst}");
+        }
+    }
+
+    for_each_level! { fn falling_full(values: &mut [f32]) = falling_full_body }
+    for_each_level! { fn falling_bf16(values: &mut [f32]) = falling_bf16_body }
+
+    #[inline(always)]
+    fn falling_full_body<const FUSED: bool>(values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value = exp2_falling::<FUSED>(*value, &EXP2_FULL));
+    }
+
+    #[inline(always)]
+    fn falling_bf16_body<const FUSED: bool>(values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value = exp2_falling::<FUSED>(*value, &EXP2_BF16));
+    }
+
+    #[test]
+    fn falling_powers_of_two_are_close_to_f64_and_end_in_zero() {
+        let inputs: Vec<f32> = (0..=1_250_000).map(|i| i as f32 * -1e-4).collect();
+        for level in KernelLevel::available() {
+            for (bf16, allowed) in [(false, 1.6e-7), (true, 4e-6)] {
+                let run = if bf16 { falling_bf16 } else { falling_full };
+                let mut results = inputs.clone();
+                run(level, &mut results);
+                let error =
+                    |(&x, &y): (&f32, &f32)| (f64::from(y) / f64::from(x).exp2() - 1.0).abs();
+                let worst = inputs.iter().zip(&results).map(error).fold(0.0, f64::max);
+                assert!(worst < allowed, "{level} {bf16}: {worst}");
+                let mut ends = [0.0, -0.0, -126.0, -1e30, f32::NEG_INFINITY, f32::NAN];
+                run(level, &mut ends);
+                assert_eq!(ends[..5], [1.0, 1.0, 0.0, 0.0, 0.0], "{level}");
+                assert!(ends[5].is_nan());
+            }
         }
     }
 

@@ -39,8 +39,11 @@ impl Linear {
     /// # Panics
     /// When the bias does not have one value per output.
     pub fn pack(weights: MatrixRef<'_>, bias: Option<&[f32]>, precision: Precision) -> Self {
-        let (outputs, inputs) = (weights.rows(), weights.cols());
-        let kernels = Kernels { level: KernelLevel::active(), precision };
+        Self::pack_for(Kernels { level: KernelLevel::active(), precision }, weights, bias)
+    }
+
+    fn pack_for(kernels: Kernels, weights: MatrixRef<'_>, bias: Option<&[f32]>) -> Self {
+        let (outputs, inputs, precision) = (weights.rows(), weights.cols(), kernels.precision);
         let padded = outputs.next_multiple_of(PANEL);
         let bias = bias.map(|bias| {
             assert_eq!(bias.len(), outputs, "a bias has one value per output");
@@ -181,6 +184,50 @@ mod tests {
                             assert_eq!(bits(part.as_slice()), bits(expected.as_slice()), "{level}");
                         }
                     });
+                }
+            }
+        }
+    }
+
+    /// Numbers of all signs around two to the power of `exponent`.
+    fn around(exponent: f32, rows: usize, inputs: usize, seed: u64) -> Matrix {
+        let (mut values, spread) = (random(rows, inputs, seed), random(rows, inputs, !seed));
+        for (value, spread) in values.as_mut_slice().iter_mut().zip(spread.as_slice()) {
+            *value *= (exponent + spread * 8.0).exp2();
+        }
+        values
+    }
+
+    /// Half the numbers on one side are denormal and count, but to the bf16 instruction, which reads
+    /// them as zero.
+    fn check_denormals(level: KernelLevel, (weights, x): (&Matrix, &Matrix), precision: Precision) {
+        let layer = Linear::pack_for(Kernels { level, precision }, weights.view(), None);
+        let y = apply_at(level, &layer, x.view());
+        let flushes = level == KernelLevel::Avx512Bf16 && precision == Precision::Bf16;
+        let read = |value: f32| match flushes && value.is_subnormal() {
+            true => 0.0,
+            false => f64::from(precision.round(value)),
+        };
+        let unit = if precision == Precision::F32 { 0.0 } else { 1.0 / 256.0 };
+        for (row, column) in (0..x.rows()).flat_map(|r| (0..weights.rows()).map(move |c| (r, c))) {
+            let terms = x.row(row).iter().zip(weights.row(column));
+            let terms = terms.map(|(&x, &w)| read(x) * read(w));
+            let (sum, size) = terms.fold((0.0, 0.0), |(s, a): (f64, f64), t| (s + t, a + t.abs()));
+            let error = (f64::from(y.row(row)[column]) - sum).abs();
+            let allowed = 3e-6 * size + unit * sum.abs();
+            assert!(error <= allowed, "{level} {precision:?}: {error} {allowed}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn denormals_are_zero_to_the_bf16_instruction_alone(seed in 0u64..1 << 40) {
+            for (weights, x) in [(100.0, -126.0), (-126.0, 100.0)] {
+                let sides = (&around(weights, 33, 37, 2 * seed), &around(x, 5, 37, 2 * seed + 1));
+                for level in KernelLevel::available() {
+                    check_denormals(level, sides, Precision::F32);
+                    check_denormals(level, sides, Precision::Bf16);
                 }
             }
         }

@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::precision::PIECE;
+use crate::kernels::for_each_level;
+use crate::pool::Pool;
+use crate::precision::{PIECE, round_bf16};
+use crate::{KernelLevel, Precision};
 
 /// A dense row-major matrix of `f32`, `[rows, cols]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,10 +32,21 @@ impl Matrix {
         Self { rows, cols, data }
     }
 
-    /// Makes this `[rows, cols]` in the memory it has; the values are whatever was there.
+    /// Makes this `[rows, cols]` in the memory it has, or where that is too small in the memory of
+    /// a [recycled](Matrix::recycle) matrix; the values are whatever was there.
     pub fn reshape(&mut self, rows: usize, cols: usize) {
         (self.rows, self.cols) = (rows, cols);
+        if self.data.capacity() < rows * cols {
+            let mut pool = Pool::shared();
+            pool.give(std::mem::take(&mut self.data));
+            self.data = pool.take(rows * cols);
+        }
         self.data.resize(rows * cols, 0.0);
+    }
+
+    /// Gives the memory to the next matrix of about this size.
+    pub fn recycle(self) {
+        Pool::shared().give(self.data);
     }
 
     /// Number of rows.
@@ -81,18 +95,30 @@ impl Matrix {
         MatrixRef { rows: range.len(), cols: self.cols, data }
     }
 
-    /// Adds `other` element by element.
+    /// Adds `other` element by element; the sums are rounded as the precision says.
     ///
     /// # Panics
     /// When the shapes differ.
-    pub fn add_assign(&mut self, other: &Matrix) {
+    pub fn add_assign(&mut self, other: &Matrix, precision: Precision) {
         assert_eq!((self.rows, self.cols), (other.rows, other.cols));
+        let level = KernelLevel::active();
         let pieces = self.data.par_chunks_mut(PIECE).zip(other.data.par_chunks(PIECE));
-        pieces.for_each(|(left, right)| {
-            for (left, right) in left.iter_mut().zip(right) {
-                *left += right;
-            }
-        });
+        pieces.for_each(|(left, right)| add(level, (left, right), precision));
+    }
+}
+
+for_each_level! {
+    /// Adds the second slice to the first.
+    pub(crate) fn add(slices: (&mut [f32], &[f32]), precision: Precision) = add_body
+}
+
+#[inline(always)]
+fn add_body<const FUSED: bool>((left, right): (&mut [f32], &[f32]), precision: Precision) {
+    match precision {
+        Precision::F32 => left.iter_mut().zip(right).for_each(|(left, right)| *left += right),
+        Precision::Bf16 => {
+            left.iter_mut().zip(right).for_each(|(left, right)| *left = round_bf16(*left + right));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::kernels::for_each_level;
+use crate::matrix::add;
 use crate::precision::PIECE;
 use crate::{KernelLevel, Matrix, MatrixRef, Precision};
 
@@ -17,13 +18,42 @@ const LANES: usize = 8;
 /// When `weight` does not have one value per column.
 pub fn rms_norm(x: MatrixRef<'_>, weight: &[f32], epsilon: f32, precision: Precision) -> Matrix {
     assert_eq!(weight.len(), x.cols());
-    let mut y = Matrix::zeros(x.rows(), x.cols());
+    let mut y = Matrix::default();
+    y.reshape(x.rows(), x.cols());
     let (level, width) = (KernelLevel::active(), x.cols().max(1));
     let rows = (PIECE / width).max(1) * width;
     let pieces = y.as_mut_slice().par_chunks_mut(rows).zip(x.as_slice().par_chunks(rows));
     pieces.for_each(|(y, x)| match precision {
         Precision::F32 => norm_full(level, (x, y), weight, epsilon),
         Precision::Bf16 => norm_bf16(level, (x, y), weight, epsilon),
+    });
+    y
+}
+
+/// Adds `update` to `residual`, both `[tokens, width]`, rounded as the precision says, and gives the
+/// [`rms_norm`] of the sum: the same bits as the two after one another, in one pass.
+///
+/// # Panics
+/// When the shapes differ or `weight` does not have one value per column.
+pub fn add_rms_norm(
+    residual: &mut Matrix,
+    update: &Matrix,
+    (weight, epsilon): (&[f32], f32),
+    precision: Precision,
+) -> Matrix {
+    assert_eq!(weight.len(), residual.cols());
+    assert_eq!((residual.rows(), residual.cols()), (update.rows(), update.cols()));
+    let mut y = Matrix::default();
+    y.reshape(residual.rows(), residual.cols());
+    let (level, width) = (KernelLevel::active(), residual.cols().max(1));
+    let rows = (PIECE / 4 / width).max(1) * width;
+    let pieces = y.as_mut_slice().par_chunks_mut(rows).zip(update.as_slice().par_chunks(rows));
+    pieces.zip(residual.as_mut_slice().par_chunks_mut(rows)).for_each(|((y, update), residual)| {
+        add(level, (residual, update), precision);
+        match precision {
+            Precision::F32 => norm_full(level, (residual, y), weight, epsilon),
+            Precision::Bf16 => norm_bf16(level, (residual, y), weight, epsilon),
+        }
     });
     y
 }
@@ -90,6 +120,27 @@ mod tests {
                 let mut y = vec![0.0; x.as_slice().len()];
                 norm_full(level, (x.as_slice(), &mut y), &weight, 1e-5);
                 assert_eq!(bits(&y), bits(expected.as_slice()), "{level}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_norm_of_a_sum_is_the_sum_and_then_its_norm() {
+        for (rows, width) in [(0, 7), (1, 1), (9, 33), (90, 577)] {
+            let (before, update) = (random(rows, width, 1), random(rows, width, 2));
+            let weight = random(1, width, 3).into_vec();
+            for precision in [Precision::F32, Precision::Bf16] {
+                let (mut plain, mut sum) = (before.clone(), before.clone());
+                plain.add_assign(&update, precision);
+                let expected = rms_norm(plain.view(), &weight, 1e-5, precision);
+                let y = add_rms_norm(&mut sum, &update, (&weight, 1e-5), precision);
+                assert_eq!(bits(y.as_slice()), bits(expected.as_slice()));
+                assert_eq!(bits(sum.as_slice()), bits(plain.as_slice()));
+                for ((&sum, &a), &b) in
+                    sum.as_slice().iter().zip(before.as_slice()).zip(update.as_slice())
+                {
+                    assert_eq!(sum.to_bits(), precision.round(a + b).to_bits());
+                }
             }
         }
     }

@@ -36,6 +36,20 @@ impl Precision {
     }
 }
 
+/// Whether every value is a bf16 number.
+pub(crate) fn all_bf16(values: &[f32]) -> bool {
+    let level = KernelLevel::active();
+    values.par_chunks(PIECE).all(|values| low_halves(level, values) == 0)
+}
+
+for_each_level! { fn low_halves(values: &[f32]) -> u32 = low_halves_body }
+
+/// The bits that bf16 does not have, of all values together.
+#[inline(always)]
+fn low_halves_body<const FUSED: bool>(values: &[f32]) -> u32 {
+    values.iter().fold(0, |bits, value| bits | value.to_bits()) & 0xFFFF
+}
+
 /// Values of one task of an element-by-element operation.
 pub(crate) const PIECE: usize = 1 << 15;
 
@@ -82,6 +96,18 @@ mod tests {
             let pair = u32::from(expected.to_bits())
                 | (u32::from(bf16::from_f32(high).to_bits()) << 16);
             prop_assert_eq!(bf16_pair(low, high), pair);
+        }
+    }
+
+    #[test]
+    fn one_value_with_more_bits_is_noticed() {
+        let mut values: Vec<f32> = (0..100_000).map(|i| round_bf16(i as f32 * 0.37)).collect();
+        values.extend([f32::INFINITY, f32::NAN, -0.0]);
+        assert!(all_bf16(&values));
+        for at in [0, 40_001, 100_002] {
+            let before = std::mem::replace(&mut values[at], 1.001);
+            assert!(!all_bf16(&values));
+            values[at] = before;
         }
     }
 

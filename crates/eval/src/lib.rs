@@ -1,9 +1,18 @@
-//! Evaluation: what a model lost. Its perplexity on a text, its divergence from another model.
+//! Evaluation: what a model lost. Its answers to the questions of tasks, its perplexity on a text,
+//! its divergence from another model.
+
+pub mod records;
+pub mod scorer;
+pub mod tasks;
 
 mod divergence;
 mod error;
+mod figures;
+mod paired;
 mod perplexity;
 
 pub use divergence::{Divergence, divergence};
 pub use error::{Error, Result};
-pub use perplexity::{Perplexity, perplexity, text_of};
+pub use figures::{Estimate, Figure, PartFigure, TaskFigures};
+pub use paired::{Comparison, Flip, comparison, flips, mean_comparison};
+pub use perplexity::{Documents, Perplexity, Protocol, documents_of, perplexity, text_of};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are not test functions
 
 use compute::Precision;
-use eval::{Error, perplexity};
+use eval::{Error, Protocol, perplexity};
 use lm::scoring::Options;
 use lm::{Batch, Checkpoint, Model, Silent};
 use tempfile::TempDir;
@@ -85,4 +85,59 @@ fn windows_and_texts_that_cannot_be_measured_are_refused() {
     let error = measure("short", WINDOW);
     assert!(matches!(error, Error::TooShort { window: WINDOW, .. }), "{error}");
     assert!(matches!(measure("", WINDOW), Error::TooShort { .. }));
+}
+
+/// Log-probabilities of every token of `[BOS, tokens]` but the first, whole.
+fn whole(model: &Model, text: &str) -> Vec<f64> {
+    let tokens = model.checkpoint().tokenizer.encode(text, true).unwrap();
+    let tokens = [vec![testkit::BOS], tokens].concat();
+    let options = Options::default();
+    let found = lm::scoring::token_log_probabilities(model, &[&tokens], &options, &Silent);
+    found.unwrap().remove(0)
+}
+
+#[test]
+fn rolling_scores_every_token_of_every_document_once() {
+    let (_folder, model) = tiny();
+    let documents = ["The grey heron stands.".to_owned(), "And the river ".to_owned()];
+    let measure = |window| {
+        let protocol = Protocol::Rolling;
+        protocol.measure(&model, &documents, window, &Options::default(), &Silent).unwrap()
+    };
+    // windows that hold a document each: the definition
+    let each: Vec<Vec<f64>> = documents.iter().map(|text| whole(&model, text)).collect();
+    let found = measure(64);
+    let sum: f64 = each.iter().flatten().sum();
+    let count = each.iter().map(Vec::len).sum::<usize>();
+    assert_eq!((found.windows, found.scored_tokens), (2, count));
+    assert!((found.mean_loss + sum / count as f64).abs() < 1e-9);
+    let per_document = each.iter().map(|d| (-d.iter().sum::<f64>() / d.len() as f64).exp());
+    let figures = found.documents.unwrap();
+    assert!((figures.mean_perplexity - per_document.sum::<f64>() / 2.0).abs() < 1e-6);
+    assert_eq!((figures.words, figures.bytes), (4 + 4, 36));
+    assert!((figures.word_perplexity.ln() + sum / 8.0).abs() < 1e-9);
+    // shorter windows score as many tokens with less before them
+    let short = measure(8);
+    assert!(short.windows > 2);
+    assert_eq!(short.scored_tokens, count);
+}
+
+#[test]
+fn strides_of_a_whole_window_score_what_the_standard_protocol_scores() {
+    let (_folder, model) = tiny();
+    let tokens = model.checkpoint().tokenizer.encode(&text(), true).unwrap();
+    let documents = [text()];
+    let measure = |protocol: Protocol| {
+        protocol.measure(&model, &documents, WINDOW, &Options::default(), &Silent).unwrap()
+    };
+    let standard = measure(Protocol::Windows);
+    let side_by_side = measure(Protocol::Strided { stride: WINDOW });
+    let tail = tokens.len() % WINDOW - 1;
+    assert_eq!(side_by_side.scored_tokens, standard.scored_tokens + tail);
+    let strided = measure(Protocol::Strided { stride: WINDOW / 2 });
+    assert_eq!(strided.scored_tokens, tokens.len() - 1);
+    assert!(strided.mean_loss != standard.mean_loss);
+    let wrong = Protocol::Strided { stride: WINDOW + 1 };
+    let error = wrong.check(&model, &documents, WINDOW).unwrap_err();
+    assert!(matches!(error, Error::Stride { .. }) && error.is_bad_input(), "{error}");
 }

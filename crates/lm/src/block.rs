@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use compute::{
-    Linear, Matrix, MatrixRef, Precision, Rope, Sequence, causal_attention, causal_attention_batch,
-    gate, rms_norm,
+    Linear, Matrix, MatrixRef, Precision, Rope, Sequence, add_rms_norm, causal_attention,
+    causal_attention_batch, gate, rms_norm,
 };
 
 use rayon::prelude::*;
@@ -108,26 +108,32 @@ impl Frame {
     /// # Panics
     /// When `linears` are not those of `state.stage`.
     pub fn step(&self, state: BlockState, linears: &[Linear], batch: &mut Batch<'_>) -> BlockState {
-        let BlockState { mut residual, input, stage } = state;
+        let BlockState { mut residual, input: used, stage } = state;
         let input = match (self.spec.stages[stage].site, linears) {
-            (Site::AttentionInput, [q, k, v]) => self.attend([q, k, v], input.view(), batch),
+            (Site::AttentionInput, [q, k, v]) => self.attend([q, k, v], used.view(), batch),
             (Site::AttentionOutput, [output]) => {
-                self.add(&mut residual, &output.apply(input.view()));
-                let epsilon = self.spec.mlp_norm.epsilon;
-                rms_norm(residual.view(), &self.mlp_norm, epsilon, self.precision)
+                let update = output.apply(used.view());
+                let norm = (self.mlp_norm.as_slice(), self.spec.mlp_norm.epsilon);
+                let normed = add_rms_norm(&mut residual, &update, norm, self.precision);
+                update.recycle();
+                normed
             }
             (Site::MlpInput, [gated, up]) => {
-                let mut inner = gated.apply(input.view());
-                let up = up.apply(input.view());
+                let mut inner = gated.apply(used.view());
+                let up = up.apply(used.view());
                 gate(&mut inner, &up, self.spec.mlp.activation, self.precision);
+                up.recycle();
                 inner
             }
             (Site::MlpOutput, [down]) => {
-                self.add(&mut residual, &down.apply(input.view()));
+                let update = down.apply(used.view());
+                residual.add_assign(&update, self.precision);
+                update.recycle();
                 Matrix::default()
             }
             (site, linears) => panic!("{} linears at {site:?}", linears.len()),
         };
+        used.recycle();
         BlockState { residual, input, stage: stage + 1 }
     }
 
@@ -157,6 +163,7 @@ impl Frame {
                 context = stack(&contexts, q.cols());
             }
         }
+        [q, k, v].into_iter().for_each(Matrix::recycle);
         context
     }
 
@@ -166,11 +173,6 @@ impl Frame {
         past.with_views(|keys, values| {
             causal_attention(&self.spec.attention, new.q, keys, values, self.precision)
         })
-    }
-
-    fn add(&self, residual: &mut Matrix, update: &Matrix) {
-        residual.add_assign(update);
-        self.precision.round_slice(residual.as_mut_slice());
     }
 }
 

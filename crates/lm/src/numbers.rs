@@ -13,6 +13,20 @@ pub(crate) fn maximum(values: &[f32]) -> f32 {
     lanes.iter().chain(tail).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
+/// The largest of `values`; not a number where one of them is not finite.
+pub(crate) fn finite_maximum(values: &[f32]) -> f32 {
+    // `x - x` is 0 for a number and NaN for the rest.
+    let mut lanes = [0.0f32; 16];
+    let (chunks, tail) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += value - value;
+        }
+    }
+    let differences = lanes.into_iter().chain(tail.iter().map(|value| value - value));
+    maximum(values) + differences.sum::<f32>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +41,20 @@ mod tests {
             }
         }
         assert_eq!(maximum(&[]), f32::NEG_INFINITY);
+    }
+
+    #[test]
+    fn a_maximum_of_values_that_are_not_all_finite_is_no_number() {
+        for length in [1, 16, 17, 64] {
+            let values = vec![-3.0; length];
+            assert_eq!(finite_maximum(&values), -3.0);
+            for place in 0..length {
+                for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let mut values = values.clone();
+                    values[place] = wrong;
+                    assert!(finite_maximum(&values).is_nan(), "{length} {place} {wrong}");
+                }
+            }
+        }
     }
 }

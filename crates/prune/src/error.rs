@@ -42,10 +42,27 @@ pub enum Error {
         problem: String,
     },
     /// A run without the calibration data its method needs.
-    #[error("method {method} needs calibration data and none was given")]
+    #[error("{who} needs calibration data and none was given")]
     NoCalibration {
-        /// The method.
-        method: &'static str,
+        /// The steps or the allocation.
+        who: String,
+    },
+    /// A sparsity that an allocation cannot share out.
+    #[error("allocation {allocation}: {problem}")]
+    Allocation {
+        /// The allocation.
+        allocation: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Weights whose singular values say nothing.
+    #[error(
+        "{tensor}: its singular values are all equal, zero or not finite, and the allocation alpha \
+         compares their tails; skip it with --skip, or choose another allocation"
+    )]
+    Spectrum {
+        /// The weights.
+        tensor: String,
     },
     /// Activations that no statistics can be taken of.
     #[error(
@@ -68,6 +85,17 @@ pub enum Error {
     Singular {
         /// The largest damping that was tried.
         damping: f32,
+    },
+    /// A Gram matrix that holds values that are not finite.
+    #[error(
+        "the inputs' Gram matrix is NaN or infinite at {row}, {column}: the activations are too large \
+         for sums of their products; use a method without it (wanda)"
+    )]
+    Gram {
+        /// One of the two inputs whose products were summed.
+        row: usize,
+        /// The other one.
+        column: usize,
     },
     /// What went wrong at one site.
     #[error("block {block}, {site:?}: {error}")]
@@ -100,7 +128,7 @@ impl Error {
         match self {
             Error::Model(error) => error.is_bad_input(),
             Error::Calibration(error) => error.is_bad_input(),
-            Error::Activations { .. } | Error::Singular { .. } => false,
+            Error::Activations { .. } | Error::Singular { .. } | Error::Gram { .. } => false,
             Error::Site { error, .. } => error.is_bad_input(),
             _ => true,
         }

@@ -5,14 +5,19 @@
 
 pub mod allocations;
 pub mod methods;
+pub mod refinements;
 
 mod error;
+mod least_squares;
 mod mask;
+mod normalised;
 mod output;
 mod pattern;
 mod recipe;
+mod refit;
 mod skip;
 mod statistics;
+mod steps;
 mod sweep;
 
 pub use error::{Error, Result};
@@ -21,4 +26,5 @@ pub use pattern::{Pattern, Scope};
 pub use recipe::{Propagation, Recipe};
 pub use skip::Skip;
 pub use statistics::{InputStatistics, Needs};
+pub use steps::{PreparedSteps, Steps};
 pub use sweep::{BlockReport, Job, LinearReport, Plan, Pruned, prune};

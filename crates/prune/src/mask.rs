@@ -44,13 +44,23 @@ impl Mask {
             Pattern::NofM { keep, of } => of - keep,
             Pattern::Fraction { sparsity } => (group as f64 * sparsity) as usize,
         };
-        let width = if group < cols { cols } else { group }.max(1);
-        let parts = removed.par_chunks_mut(width).zip(scores.as_slice().par_chunks(width));
-        parts.for_each(|(removed, scores)| {
+        if group == removed.len() {
+            compute::mark_smallest_of_many(scores.as_slice(), count, &mut removed);
+            return Self { rows, cols, removed };
+        }
+        let width = cols.max(1);
+        let rows_of = removed.par_chunks_mut(width).zip(scores.as_slice().par_chunks(width));
+        rows_of.for_each(|(removed, scores)| {
             let groups = removed.chunks_mut(group).zip(scores.chunks(group));
             groups.for_each(|(removed, scores)| compute::mark_smallest(scores, count, removed));
         });
         Self { rows, cols, removed }
+    }
+
+    /// Removes the smallest `weights` (`[out, in]`), as [`Mask::of_smallest`] does.
+    pub fn of_least_size(weights: &Matrix, pattern: Pattern, scope: Scope) -> Self {
+        let sizes = weights.as_slice().par_iter().map(|weight| weight.abs()).collect();
+        Self::of_smallest(&Matrix::from_vec(weights.rows(), weights.cols(), sizes), pattern, scope)
     }
 
     /// The mask of `removed`, row after row.
@@ -65,6 +75,11 @@ impl Mask {
     /// Whether each weight is removed, row after row.
     pub fn removed(&self) -> &[bool] {
         &self.removed
+    }
+
+    /// How many weights are removed.
+    pub fn count(&self) -> usize {
+        self.removed.iter().filter(|removed| **removed).count()
     }
 
     /// Sets the removed weights of `weights` to zero.

@@ -46,13 +46,14 @@ pub(crate) fn describe(
 /// The model card of a pruned checkpoint.
 fn card(identity: &Identity, calibration: Option<&CalibrationSet>, pruned: &Pruned) -> String {
     let recipe = &identity.recipe;
+    let steps = recipe.steps().map_or_else(|_| recipe.method.clone(), |steps| steps.to_string());
     let mut card = String::from(
         "---\nlibrary_name: transformers\ntags:\n- secateur\n- pruned\n- sparse\n---\n\n# Pruned model\n\n",
     );
     let _ = writeln!(
         card,
         "Pruned after training by Secateur {} with {} to {} ({} allocation, {} propagation).\n",
-        identity.version, recipe.method, recipe.sparsity, recipe.allocation, recipe.propagation
+        identity.version, steps, recipe.sparsity, recipe.allocation, recipe.propagation
     );
     let percent = |sparsity: &Sparsity| 100.0 * sparsity.share();
     let _ = writeln!(card, "| | zeros |\n|---|---|");

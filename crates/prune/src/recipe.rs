@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::methods::{self, Method};
-use crate::{Error, Pattern, Result, Scope};
+use crate::{Error, Pattern, Result, Scope, Steps};
 
 /// What a pruning run does to the weights: one value per independent choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,10 +15,16 @@ pub struct Recipe {
     pub method: String,
     /// The target of every linear.
     pub sparsity: Pattern,
+    /// What exchanges weights of the method's mask, by its registered name; nothing unless given.
+    pub refine: Option<String>,
+    /// Whether the kept weights are chosen anew by least squares on the calibration data.
+    pub refit: bool,
     /// Which weights are compared; the method's own default where none is given.
     pub scope: Option<Scope>,
     /// How the sparsity is shared out over the blocks, by its registered name.
     pub allocation: String,
+    /// Whether an allocation may give the blocks different N of an N:M pattern.
+    pub mixed_nm: bool,
     /// Which activations the statistics are taken of.
     pub propagation: Propagation,
     /// Blocks and linears that are left alone ([`crate::Skip`]).
@@ -42,8 +48,11 @@ impl Default for Recipe {
         Self {
             method: "wanda".into(),
             sparsity: Pattern::Fraction { sparsity: 0.5 },
+            refine: None,
+            refit: false,
             scope: None,
             allocation: "uniform".into(),
+            mixed_nm: false,
             propagation: Propagation::Staged,
             skip: Vec::new(),
         }
@@ -57,6 +66,14 @@ impl Recipe {
     /// When there is no such method.
     pub fn method(&self) -> Result<&'static dyn Method> {
         methods::find(&self.method)
+    }
+
+    /// What it does to each linear.
+    ///
+    /// # Errors
+    /// When there is no such method or refinement.
+    pub fn steps(&self) -> Result<Steps> {
+        Steps::of(self)
     }
 }
 

@@ -91,7 +91,7 @@ fn naive(dense: &Matrix, h: &[Vec<f64>], pattern: Pattern) -> Vec<Vec<f64>> {
 #[test]
 fn it_is_the_optimal_brain_surgeon_column_by_column() {
     let (dense, inputs) = (random(ROWS, INPUTS, 1), random(TOKENS, INPUTS, 2));
-    let mut statistics = InputStatistics::new(INPUTS, Needs::Gram);
+    let mut statistics = InputStatistics::new(INPUTS, Needs::GRAM);
     statistics.add(inputs.view(), 3);
     let prepared = methods::find("sparsegpt").unwrap().prepare(&statistics).unwrap();
     assert!(prepared.notes().is_empty());
@@ -99,7 +99,7 @@ fn it_is_the_optimal_brain_surgeon_column_by_column() {
     for pattern in ["0.3", "0.5", "0.8", "2:4", "1:4", "4:8", "1:3"] {
         let pattern: Pattern = pattern.parse().unwrap();
         let target = Target { pattern, scope: Scope::Layer };
-        let found = prepared.prune(dense.clone(), target).unwrap().weights;
+        let found = prepared.prune(&dense, target).unwrap().weights;
         let expected = naive(&dense, &h, pattern);
         for r in 0..ROWS {
             for j in 0..INPUTS {
@@ -114,22 +114,22 @@ fn it_is_the_optimal_brain_surgeon_column_by_column() {
 fn inputs_that_are_always_zero_give_up_their_weights() {
     let mut inputs = random(TOKENS, INPUTS, 2);
     (0..TOKENS).for_each(|t| inputs.row_mut(t)[5] = 0.0);
-    let mut statistics = InputStatistics::new(INPUTS, Needs::Gram);
+    let mut statistics = InputStatistics::new(INPUTS, Needs::GRAM);
     statistics.add(inputs.view(), 1);
     let prepared = methods::find("sparsegpt").unwrap().prepare(&statistics).unwrap();
     let target = Target { pattern: "0.5".parse().unwrap(), scope: Scope::Row };
-    let pruned = prepared.prune(random(ROWS, INPUTS, 1), target).unwrap().weights;
+    let pruned = prepared.prune(&random(ROWS, INPUTS, 1), target).unwrap().weights;
     assert!((0..ROWS).all(|r| pruned.row(r)[5] == 0.0));
     assert!(pruned.as_slice().iter().all(|weight| weight.is_finite()));
 }
 
 #[test]
 fn fewer_tokens_than_inputs_are_enough_and_broken_statistics_are_refused() {
-    let mut few = InputStatistics::new(INPUTS, Needs::Gram);
+    let mut few = InputStatistics::new(INPUTS, Needs::GRAM);
     few.add(random(5, INPUTS, 2).view(), 1);
     let method = methods::find("sparsegpt").unwrap();
     let target = Target { pattern: "2:4".parse().unwrap(), scope: Scope::Layer };
-    let pruned = method.prepare(&few).unwrap().prune(random(ROWS, INPUTS, 1), target).unwrap();
+    let pruned = method.prepare(&few).unwrap().prune(&random(ROWS, INPUTS, 1), target).unwrap();
     assert!(pruned.weights.as_slice().iter().all(|weight| weight.is_finite()));
     let mut broken = few.clone();
     broken.gram.as_mut().unwrap().row_mut(3)[1] = f32::NAN;

@@ -125,7 +125,8 @@ fn naive(fixture: &Fixture, propagation: Propagation) -> BTreeMap<String, Matrix
         let dense = linears.clone();
         for (number, stage) in spec.stages.iter().enumerate() {
             let used = if propagation == Propagation::Staged { &linears } else { &dense };
-            let mut statistics = InputStatistics::new(stage.linears[0].inputs, Needs::SquaredNorms);
+            let mut statistics =
+                InputStatistics::new(stage.linears[0].inputs, Needs::SQUARED_NORMS);
             for (residual, sequence) in residuals.iter().zip(sequences) {
                 let mut state = frame.begin(residual.clone());
                 for linears in &used[..number] {
@@ -138,7 +139,7 @@ fn naive(fixture: &Fixture, propagation: Propagation) -> BTreeMap<String, Matrix
                 let pattern = Pattern::Fraction { sparsity: 0.5 };
                 let target = Target { pattern, scope: Scope::Row };
                 let matrix = model.matrix(&linear.tensor).unwrap();
-                let pruned = prepared.prune(matrix, target).unwrap().weights;
+                let pruned = prepared.prune(&matrix, target).unwrap().weights;
                 linears[number][position] =
                     compute::Linear::new(pruned.clone(), None, model.precision());
                 weights.insert(linear.tensor.clone(), pruned);
@@ -270,6 +271,55 @@ fn the_thread_count_does_not_change_a_byte() {
 }
 
 #[test]
+fn every_step_runs_over_a_whole_model_either_way() {
+    let fixture = Fixture::new();
+    for method in ["magnitude", "ria", "dsnot", "sparsegpt", "admm", "alps"] {
+        for propagation in [Propagation::Staged, Propagation::Reference] {
+            let recipe = Recipe {
+                method: method.into(),
+                sparsity: Pattern::NofM { keep: 2, of: 4 },
+                refine: Some("swaps".into()),
+                refit: true,
+                propagation,
+                ..Recipe::default()
+            };
+            let output = fixture.output(&format!("{method}-{propagation}"));
+            let pruned = prune::prune(&fixture.job(&recipe, &output), &Silent).unwrap();
+            assert_eq!(pruned.sparsity.share(), 0.5, "{method} {propagation}");
+        }
+    }
+}
+
+/// The mean of the blocks' sparsities: those of the tiny model have as many weights each.
+#[test]
+fn every_allocation_meets_the_target_over_a_whole_model() {
+    let fixture = Fixture::new();
+    for allocation in prune::allocations::ALLOCATIONS {
+        for (sparsity, mixed_nm) in [("0.6", false), ("4:8", true)] {
+            let name = allocation.name();
+            let recipe = Recipe {
+                method: "magnitude".into(),
+                allocation: name.into(),
+                sparsity: sparsity.parse().unwrap(),
+                mixed_nm: mixed_nm && name != "uniform",
+                ..Recipe::default()
+            };
+            let output = fixture.output(&format!("{name}-{mixed_nm}"));
+            let pruned = prune::prune(&fixture.job(&recipe, &output), &Silent).unwrap();
+            let shares = pruned.blocks.iter().map(|b| b.linears[0].target.unwrap().sparsity());
+            let shares: Vec<f64> = shares.collect();
+            let tolerance = if mixed_nm { 1.0 / 16.0 / BLOCKS as f64 } else { 1e-9 };
+            let mean = shares.iter().sum::<f64>() / BLOCKS as f64;
+            assert!((mean - recipe.sparsity.sparsity()).abs() <= tolerance + 1e-9, "{name}");
+            let differ = shares.iter().any(|share| (share - shares[0]).abs() > 1e-3);
+            assert_eq!(differ, name != "uniform", "{name} {shares:?}");
+            let most = if mixed_nm { 0.05 } else { 2e-3 };
+            assert!((pruned.sparsity.share() - recipe.sparsity.sparsity()).abs() < most, "{name}");
+        }
+    }
+}
+
+#[test]
 fn magnitude_needs_no_calibration_and_wanda_says_so() {
     let fixture = Fixture::new();
     let output = fixture.output("magnitude");
@@ -281,7 +331,18 @@ fn magnitude_needs_no_calibration_and_wanda_says_so() {
     let other = fixture.output("wanda");
     let job = Job { calibration: None, ..fixture.job(&recipe, &other) };
     let error = prune::prune(&job, &Silent).unwrap_err();
-    assert!(matches!(error, Error::NoCalibration { method: "wanda" }), "{error}");
+    assert!(matches!(error, Error::NoCalibration { .. }), "{error}");
+    assert!(error.to_string().starts_with("wanda needs"), "{error}");
+    let recipe = Recipe { method: "magnitude".into(), refit: true, ..Recipe::default() };
+    let other = fixture.output("refit");
+    let job = Job { calibration: None, ..fixture.job(&recipe, &other) };
+    let error = prune::prune(&job, &Silent).unwrap_err();
+    assert!(error.to_string().starts_with("magnitude + refit needs"), "{error}");
+    let (method, allocation) = ("magnitude".into(), "owl".into());
+    let recipe = Recipe { method, allocation, ..Recipe::default() };
+    let job = Job { calibration: None, ..fixture.job(&recipe, &other) };
+    let error = prune::prune(&job, &Silent).unwrap_err();
+    assert!(error.to_string().starts_with("the allocation owl needs"), "{error}");
 }
 
 #[test]
@@ -296,7 +357,14 @@ fn impossible_requests_are_refused_before_anything_is_written() {
     };
     let default = Recipe::default;
     refuse(Recipe { method: "obs".into(), ..default() }, "\"obs\"");
-    refuse(Recipe { allocation: "owl".into(), ..default() }, "\"owl\"");
+    refuse(Recipe { refine: Some("swap".into()), ..default() }, "known: swaps, dsnot");
+    refuse(Recipe { allocation: "random".into(), ..default() }, "\"random\"");
+    let two_of_four = || "2:4".parse().unwrap();
+    let owl = || Recipe { allocation: "owl".into(), ..default() };
+    refuse(Recipe { sparsity: two_of_four(), ..owl() }, "--mixed-nm");
+    refuse(Recipe { mixed_nm: true, ..owl() }, "--mixed-nm is for N:M");
+    refuse(Recipe { mixed_nm: true, sparsity: two_of_four(), ..default() }, "other than uniform");
+    refuse(Recipe { sparsity: "0.96".parse().unwrap(), ..owl() }, "above 0.95");
     refuse(Recipe { skip: vec!["lm_head".into()], ..default() }, "lm_head");
     refuse(Recipe { sparsity: "2:7".parse().unwrap(), ..default() }, "7 does not divide");
 }

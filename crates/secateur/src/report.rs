@@ -29,7 +29,7 @@ pub(crate) struct Report {
     pub(crate) output: PathBuf,
     /// The machine's part.
     pub(crate) machine: Machine,
-    /// The method that chose the weights.
+    /// The method that chose the weights, and what followed it.
     pub(crate) method: String,
     /// What the method was shown; nothing where it needs nothing.
     pub(crate) calibration: Option<CalibrationFacts>,

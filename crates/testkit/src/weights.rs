@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashMap, path::Path};
 
 use compute::Stream;
 use half::{bf16, f16};
+use rayon::prelude::*;
 use safetensors::{Dtype, View, serialize_to_file};
 
 /// A random tensor: normal values around `mean`.
@@ -28,8 +29,11 @@ impl Weight {
     pub fn values(&self) -> Vec<f32> {
         let name = self.name.bytes().fold(0, |key, byte| compute::mix(key ^ u64::from(byte)));
         let stream = Stream::new(self.seed, name);
-        let count = self.shape.iter().product::<usize>() as u64;
-        (0..count).map(|index| self.mean + self.deviation * normal(&stream, index)).collect()
+        let count = self.shape.iter().product::<usize>();
+        (0..count)
+            .into_par_iter()
+            .map(|index| self.mean + self.deviation * normal(&stream, index as u64))
+            .collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //! key positions, so a query's result depends neither on the queries it was computed with nor on
 //! the number of threads.
 
+mod panels;
 mod softmax;
 mod span;
 
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 
 use crate::kernels::Kernels;
 use crate::{KernelLevel, Matrix, MatrixRef, Precision};
+use panels::SequencePanels;
 use span::{Partial, Problem, SPAN};
 
 /// The heads of an attention layer.
@@ -25,7 +27,7 @@ pub struct AttentionShape {
     pub kv_heads: usize,
     /// Width of one head.
     pub head_dim: usize,
-    /// Factor on the scores, usually `1 / sqrt(head_dim)`.
+    /// Factor on the scores, usually `1 / sqrt(head_dim)`; above zero.
     pub scale: f32,
 }
 
@@ -95,12 +97,15 @@ pub fn causal_attention_batch(
 /// Queries of one sequence that are computed together, and where their results go.
 struct QueryTile<'a, 'o> {
     sequence: &'a Sequence<'a>,
+    /// Which of the sequences it is.
+    index: usize,
     queries: Range<usize>,
     out: &'o mut [f32],
 }
 
 fn attend(kernels: Kernels, shape: &AttentionShape, sequences: &[Sequence<'_>], out: &mut Matrix) {
     assert!(shape.kv_heads > 0 && shape.heads.is_multiple_of(shape.kv_heads));
+    assert!(shape.scale > 0.0, "the largest product is the largest score");
     for Sequence { q, k, v } in sequences {
         assert_eq!(q.cols(), shape.query_width());
         assert_eq!((k.cols(), v.cols()), (shape.kv_width(), shape.kv_width()));
@@ -108,11 +113,15 @@ fn attend(kernels: Kernels, shape: &AttentionShape, sequences: &[Sequence<'_>], 
     }
     let tokens = sequences.iter().map(|sequence| sequence.q.rows()).sum();
     out.reshape(tokens, shape.query_width());
-    let tiles = query_tiles(shape, sequences, out.as_mut_slice());
+    let length = tile_length(shape);
+    let tiles = query_tiles(shape, sequences, length, out.as_mut_slice());
     if tiles.len() >= 2 * rayon::current_num_threads() {
-        tiles.into_par_iter().with_max_len(1).for_each(|tile| {
+        let packed = SequencePanels::pack(kernels, shape, sequences, length);
+        // the last queries of a sequence see most keys and are to begin first
+        tiles.into_par_iter().rev().with_max_len(1).for_each(|tile| {
             for kv_head in 0..shape.kv_heads {
-                let problem = Problem::new(kernels, shape, tile.sequence, &tile.queries, kv_head);
+                let problem = Problem::new(kernels, shape, tile.sequence, &tile.queries, kv_head)
+                    .with_packed(packed.of(tile.index, kv_head));
                 problem.run().store(kernels.precision, &problem, tile.out);
             }
         });
@@ -121,20 +130,24 @@ fn attend(kernels: Kernels, shape: &AttentionShape, sequences: &[Sequence<'_>], 
     }
 }
 
-/// Cuts the queries of every sequence into tiles.
+/// Queries of a tile: with the heads that share keys they make about 192 rows.
+fn tile_length(shape: &AttentionShape) -> usize {
+    (192 * shape.kv_heads / shape.heads).clamp(16, 128) / 16 * 16
+}
+
+/// Cuts the queries of every sequence into tiles of `length`.
 fn query_tiles<'a, 'o>(
     shape: &AttentionShape,
     sequences: &'a [Sequence<'a>],
+    length: usize,
     mut out: &'o mut [f32],
 ) -> Vec<QueryTile<'a, 'o>> {
-    // About 192 rows (queries times heads that share keys) make a tile.
-    let length = (192 * shape.kv_heads / shape.heads).clamp(16, 128) / 16 * 16;
     let mut tiles = Vec::new();
-    for sequence in sequences {
+    for (index, sequence) in sequences.iter().enumerate() {
         for start in (0..sequence.q.rows()).step_by(length) {
             let queries = start..sequence.q.rows().min(start + length);
             let (own, rest) = out.split_at_mut(queries.len() * shape.query_width());
-            tiles.push(QueryTile { sequence, queries, out: own });
+            tiles.push(QueryTile { sequence, index, queries, out: own });
             out = rest;
         }
     }
@@ -150,8 +163,9 @@ fn share_keys(kernels: Kernels, shape: &AttentionShape, tile: &mut QueryTile<'_,
         tasks.map(|task| problem(task / spans).span(task % spans)).collect();
     for (head, partials) in partials.chunks_exact(spans.max(1)).enumerate() {
         let mut total = partials[0].clone();
-        partials[1..].iter().for_each(|partial| total.merge(kernels.level, partial));
-        total.store(kernels.precision, &problem(head), tile.out);
+        let problem = problem(head);
+        partials[1..].iter().for_each(|partial| total.merge(&problem, partial));
+        total.store(kernels.precision, &problem, tile.out);
     }
 }
 

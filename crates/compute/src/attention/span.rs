@@ -3,15 +3,12 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use super::panels::{HeadPanels, PackedHead};
 use super::softmax::{Scores, merge, soften};
 use super::{AttentionShape, Sequence};
-use crate::kernels::{
-    Kernels, Line, PANEL, Panels, Rows, Strided, multiply_into, pack_columns, pack_rows, store_row,
-};
-use crate::{KernelLevel, MatrixRef, Precision};
+use crate::Precision;
+use crate::kernels::{KEYS, Kernels, Line, PANEL, Panels, Rows, multiply_into, store_row};
 
-/// Keys of one tile of scores.
-pub(super) const KEYS: usize = 128;
 /// Keys whose results are summed on their own before they join the others': the unit of work when
 /// few queries see many keys.
 pub(super) const SPAN: usize = 512;
@@ -20,12 +17,15 @@ pub(super) const SPAN: usize = 512;
 pub(super) struct Problem<'a> {
     kernels: Kernels,
     head_dim: usize,
-    scale: f32,
+    /// Factor from differences of scores to exponents of two.
+    factor: f32,
     /// Query heads that share the keys.
     group: usize,
     kv_head: usize,
     queries: Range<usize>,
     sequence: &'a Sequence<'a>,
+    /// Keys and values, where they are packed already.
+    packed: Option<PackedHead<'a>>,
 }
 
 /// Weighted values, not yet divided by the sum of the weights.
@@ -45,8 +45,7 @@ pub(super) struct Partial {
 #[derive(Default)]
 struct Buffers {
     queries: Vec<u32>,
-    keys: Vec<Line>,
-    values: Vec<Line>,
+    panels: Vec<Line>,
     scores: Vec<f32>,
     weights: Vec<u32>,
     partial: Partial,
@@ -67,12 +66,18 @@ impl<'a> Problem<'a> {
         Self {
             kernels,
             head_dim: shape.head_dim,
-            scale: shape.scale,
+            factor: shape.scale * std::f32::consts::LOG2_E,
             group: shape.heads / shape.kv_heads,
             kv_head,
             queries: queries.clone(),
             sequence,
+            packed: None,
         }
+    }
+
+    /// The same with keys and values that are packed already.
+    pub(super) fn with_packed(self, packed: Option<PackedHead<'a>>) -> Self {
+        Self { packed, ..self }
     }
 
     fn rows(&self) -> usize {
@@ -97,7 +102,7 @@ impl<'a> Problem<'a> {
         let mut total = buffers.partial.clone();
         for span in 1..self.keys().div_ceil(SPAN) {
             self.add_span(span, &mut buffers);
-            total.merge(self.kernels.level, &buffers.partial);
+            total.merge(self, &buffers.partial);
         }
         BUFFERS.set(buffers);
         total
@@ -140,9 +145,17 @@ impl<'a> Problem<'a> {
         let panels = count.div_ceil(PANEL);
         // Queries before the first key see nothing of this tile.
         let hidden = first.saturating_sub(self.position()) * self.group;
-        let Buffers { queries, keys, values, scores, weights, partial } = buffers;
-        self.pack_keys(first..first + count, keys);
-        self.pack_values(first..first + count, values);
+        let Buffers { queries, panels: own, scores, weights, partial } = buffers;
+        let Self { kernels, head_dim, kv_head, .. } = *self;
+        let head = HeadPanels { kernels, head_dim, kv_head };
+        let (keys, values) = head.split(match self.packed {
+            Some(packed) => packed.tile(first),
+            None => {
+                own.resize(head.lines(), Line::ZERO);
+                head.pack(self.sequence, first..first + count, own);
+                own
+            }
+        });
 
         let stride = self.kernels.row_words(self.head_dim);
         let rows = |words, stride| Rows { words, stride, count: self.rows() - hidden };
@@ -153,13 +166,12 @@ impl<'a> Problem<'a> {
         multiply_into(self.kernels, (queries, keys), 0..panels, into, false);
 
         soften(
-            self.kernels.level,
             &mut Scores {
                 scores,
                 weights,
                 hidden,
                 count,
-                scale: self.scale,
+                factor: self.factor,
                 kernels: self.kernels,
             },
             partial,
@@ -168,47 +180,10 @@ impl<'a> Problem<'a> {
 
         let stride = self.kernels.row_words(KEYS);
         let weights = rows(&weights[hidden * stride..], stride);
-        let (depth, width) = (self.kernels.depth(count), partial.width);
-        let values = Panels { lines: values, depth, steps: 0..depth };
+        let (steps, width) = (0..self.kernels.depth(count), partial.width);
+        let values = Panels { lines: values, depth: self.kernels.depth(KEYS), steps };
         let into = (&mut partial.values[hidden * width..], width);
         multiply_into(self.kernels, (weights, values), 0..width / PANEL, into, true);
-    }
-
-    fn pack_keys(&self, range: Range<usize>, panels: &mut Vec<Line>) {
-        let lines = self.kernels.panel_lines(self.head_dim);
-        panels.resize(lines * range.len().div_ceil(PANEL), Line::ZERO);
-        for (panel, lines) in panels.chunks_exact_mut(lines.max(1)).enumerate() {
-            let first = range.start + panel * PANEL;
-            let rows = first..range.end.min(first + PANEL);
-            pack_rows(self.kernels, self.part(self.sequence.k, rows, 0..self.head_dim), lines);
-        }
-    }
-
-    fn pack_values(&self, range: Range<usize>, panels: &mut Vec<Line>) {
-        let lines = self.kernels.panel_lines(range.len());
-        panels.resize(lines * self.head_dim.div_ceil(PANEL), Line::ZERO);
-        for (panel, lines) in panels.chunks_exact_mut(lines.max(1)).enumerate() {
-            let first = panel * PANEL;
-            let columns = first..self.head_dim.min(first + PANEL);
-            let source = self.part(self.sequence.v, range.clone(), columns);
-            pack_columns(self.kernels, source, lines);
-        }
-    }
-
-    /// Rows and columns of this head's part of `from`.
-    fn part<'m>(
-        &self,
-        from: MatrixRef<'m>,
-        rows: Range<usize>,
-        columns: Range<usize>,
-    ) -> Strided<'m> {
-        let start = rows.start * from.cols() + self.kv_head * self.head_dim + columns.start;
-        Strided {
-            values: &from.as_slice()[start..],
-            rows: rows.len(),
-            width: columns.len(),
-            stride: from.cols(),
-        }
     }
 }
 
@@ -231,14 +206,15 @@ impl Partial {
     }
 
     /// Adds the result of the span that follows.
-    pub(super) fn merge(&mut self, level: KernelLevel, next: &Self) {
+    pub(super) fn merge(&mut self, problem: &Problem<'_>, next: &Self) {
         for row in 0..self.sums.len() {
             // A row that sees no key of the span keeps what it has.
             if next.largest[row] == f32::NEG_INFINITY && next.sums[row] == 0.0 {
                 continue;
             }
             let values = &next.values[row * self.width..][..self.width];
-            merge(level, self.row(row), (values, next.largest[row], next.sums[row]));
+            let next = (values, next.largest[row], next.sums[row]);
+            merge(problem.kernels.level, self.row(row), next, problem.factor);
         }
     }
 

@@ -3,16 +3,16 @@
 #![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::{
-    __m512, __m512bh, _CMP_UNORD_Q, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
-    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_dpbf16_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_or_epi32,
-    _mm512_permutex2var_epi32, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi32,
-    _mm512_storeu_ps, _mm512_storeu_si512,
+    __m256i, __m512, __m512bh, _CMP_UNORD_Q, _MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_or_epi32, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi32,
+    _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
-use super::{Line, PANEL, Tile, TileKernel};
+use super::{PANEL, Tile, TileKernel};
 
 /// Accumulators of a tile: rows, panels, halves of a panel.
 type Sums<const R: usize, const P: usize> = [[[__m512; 2]; P]; R];
@@ -63,14 +63,75 @@ macro_rules! load_panels {
     }};
 }
 
+/// A function that adds what `C` held and the bias, rounds, and stores. It is never inlined: the
+/// sums pass through memory once, here, and stay in registers before.
+macro_rules! finish {
+    ($name:ident, $features:literal, $round:ident) => {
+        /// # Safety
+        /// As [`TileKernel`].
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        unsafe fn $name<const R: usize, const P: usize>(tile: &Tile, sums: &Sums<R, P>) {
+            for row in 0..R {
+                for index in 0..2 * P {
+                    let mut sum = sums[row][index / 2][index % 2];
+                    // SAFETY: `C` and the bias have every row and column of the tile.
+                    unsafe {
+                        let c = tile.c.add(row * tile.c_stride + index * 16);
+                        if tile.accumulate {
+                            sum = _mm512_add_ps(sum, _mm512_loadu_ps(c));
+                        }
+                        if !tile.bias.is_null() {
+                            sum = _mm512_add_ps(sum, _mm512_loadu_ps(tile.bias.add(index * 16)));
+                        }
+                        _mm512_storeu_ps(c, if tile.round { $round(sum) } else { sum });
+                    }
+                }
+            }
+        }
+    };
+}
+
+finish!(finish, "avx512f", round);
+finish!(finish_normal, "avx512f,avx512bf16", round_normal);
+
+/// Steps from the one that is computed to the one whose words of `B` are asked for: one page of a
+/// panel, at whose end the processor's own prefetching stops.
+const AHEAD: usize = 32;
+
+/// Asks for the tile's elements of `C`, which are needed once the sums are done.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn expect_c<const R: usize, const P: usize>(tile: &Tile) {
+    for row in 0..R {
+        for index in 0..2 * P {
+            let c = tile.c.wrapping_add(row * tile.c_stride + index * 16);
+            _mm_prefetch::<_MM_HINT_ET0>(c.cast());
+        }
+    }
+}
+
+/// Asks for the words of every panel some steps after `step`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn expect_b<const P: usize>(tile: &Tile, step: usize) {
+    for panel in 0..P {
+        let start = tile.b.wrapping_add(panel * tile.b_stride + (step + AHEAD) * PANEL);
+        _mm_prefetch::<_MM_HINT_T0>(start.cast());
+        _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(16).cast());
+    }
+}
+
 /// `f32 × f32`.
 ///
 /// # Safety
 /// As [`TileKernel`].
 #[target_feature(enable = "avx512f")]
 unsafe fn tile_full<const R: usize, const P: usize>(tile: &Tile) {
+    expect_c::<R, P>(tile);
     let mut sums: Sums<R, P> = [[[_mm512_setzero_ps(); 2]; P]; R];
     for step in 0..tile.depth {
+        expect_b::<P>(tile, step);
         // SAFETY: the caller gives `depth` words per row of `A` and `depth · PANEL` per panel.
         unsafe {
             let b = load_panels!(tile, step);
@@ -96,8 +157,10 @@ unsafe fn tile_full<const R: usize, const P: usize>(tile: &Tile) {
 /// As [`TileKernel`].
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn tile_bf16_pairs<const R: usize, const P: usize>(tile: &Tile) {
+    expect_c::<R, P>(tile);
     let mut sums: Sums<R, P> = [[[_mm512_setzero_ps(); 2]; P]; R];
     for step in 0..tile.depth {
+        expect_b::<P>(tile, step);
         // SAFETY: the caller gives `depth` words per row of `A` and `depth · PANEL` per panel;
         // both register types are 64 bytes without invalid values.
         unsafe {
@@ -115,7 +178,7 @@ unsafe fn tile_bf16_pairs<const R: usize, const P: usize>(tile: &Tile) {
         }
     }
     // SAFETY: as the caller's.
-    unsafe { finish(tile, &sums) }
+    unsafe { finish_normal(tile, &sums) }
 }
 
 /// `f32` rows against bf16 pairs widened in registers: two steps of the inner index per word.
@@ -124,9 +187,11 @@ unsafe fn tile_bf16_pairs<const R: usize, const P: usize>(tile: &Tile) {
 /// As [`TileKernel`], with two words of `A` per step.
 #[target_feature(enable = "avx512f")]
 unsafe fn tile_bf16_widened<const R: usize, const P: usize>(tile: &Tile) {
+    expect_c::<R, P>(tile);
     let mut sums: Sums<R, P> = [[[_mm512_setzero_ps(); 2]; P]; R];
     let high_half = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
     for step in 0..tile.depth {
+        expect_b::<P>(tile, step);
         // SAFETY: the caller gives `2 · depth` words per row of `A`, `depth · PANEL` per panel.
         unsafe {
             let words = load_panels!(tile, step);
@@ -157,35 +222,10 @@ unsafe fn tile_bf16_widened<const R: usize, const P: usize>(tile: &Tile) {
     unsafe { finish(tile, &sums) }
 }
 
-/// Adds what `C` held and the bias, rounds, and stores.
-///
-/// # Safety
-/// As [`TileKernel`].
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn finish<const R: usize, const P: usize>(tile: &Tile, sums: &Sums<R, P>) {
-    for row in 0..R {
-        for index in 0..2 * P {
-            let mut sum = sums[row][index / 2][index % 2];
-            // SAFETY: `C` and the bias have every row and column of the tile.
-            unsafe {
-                let c = tile.c.add(row * tile.c_stride + index * 16);
-                if tile.accumulate {
-                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(c));
-                }
-                if !tile.bias.is_null() {
-                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(tile.bias.add(index * 16)));
-                }
-                _mm512_storeu_ps(c, if tile.round { round(sum) } else { sum });
-            }
-        }
-    }
-}
-
 /// Rounds to the nearest bf16, ties to even; NaN stays NaN.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn round(values: __m512) -> __m512 {
+pub(super) fn round(values: __m512) -> __m512 {
     let bits = _mm512_castps_si512(values);
     let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
     let nudged = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
@@ -195,28 +235,11 @@ fn round(values: __m512) -> __m512 {
     _mm512_castsi512_ps(_mm512_and_si512(nudged, high_half))
 }
 
-/// The columns of a square of words.
-#[target_feature(enable = "avx512f")]
-pub(super) fn transpose(square: &[[u32; 16]; 16]) -> [Line; 16] {
-    let mut rows = [_mm512_setzero_si512(); 16];
-    for row in 0..16 {
-        // SAFETY: a row is 64 bytes.
-        rows[row] = unsafe { _mm512_loadu_si512(square[row].as_ptr().cast()) };
-    }
-    // Rows i and i + 8 interleaved word by word, four times: every word comes to its place.
-    let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    for _ in 0..4 {
-        let before = rows;
-        for row in 0..8 {
-            rows[2 * row] = _mm512_permutex2var_epi32(before[row], low, before[row + 8]);
-            rows[2 * row + 1] = _mm512_permutex2var_epi32(before[row], high, before[row + 8]);
-        }
-    }
-    let mut lines = [Line::ZERO; 16];
-    for row in 0..16 {
-        // SAFETY: a line is 64 bytes.
-        unsafe { _mm512_storeu_si512(lines[row].0.as_mut_ptr().cast(), rows[row]) };
-    }
-    lines
+/// Rounds to the nearest bf16 by the instruction, which makes zeros of denormal numbers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn round_normal(values: __m512) -> __m512 {
+    // SAFETY: both types are 32 bytes without invalid values.
+    let halves: __m256i = unsafe { transmute(_mm512_cvtneps_pbh(values)) };
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
 }

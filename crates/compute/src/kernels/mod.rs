@@ -10,14 +10,20 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_pack;
+#[cfg(target_arch = "x86_64")]
+mod avx512_weights;
 mod pack;
 mod portable;
 mod product;
 mod share;
+mod weights;
 
-pub(crate) use pack::{Line, Strided, pack_columns, pack_rows, store_row};
+pub(crate) use pack::{Line, Strided, pack_columns, pack_rows, store_row, unpack_columns};
 pub(crate) use product::{Panels, Rows, multiply_into};
 pub(crate) use share::{Weights, apply};
+pub(crate) use weights::{KEYS, ScoreRow, larger, weigh};
 
 use crate::{KernelLevel, Precision};
 

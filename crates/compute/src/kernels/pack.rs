@@ -20,14 +20,24 @@ pub(crate) const LINES: usize = PANEL / 16;
 pub(crate) fn store_row(kernels: Kernels, x: &[f32], words: &mut [u32]) {
     match (kernels.precision, kernels.level) {
         (Precision::F32, level) => store_full(level, x, words),
-        (Precision::Bf16, KernelLevel::Avx512Bf16) => store_pairs(kernels.level, x, words),
+        (Precision::Bf16, KernelLevel::Avx512Bf16) => store_pairs(x, words),
         (Precision::Bf16, level) => store_rounded(level, x, words),
     }
 }
 
 for_each_level! { fn store_full(x: &[f32], words: &mut [u32]) = full_body }
 for_each_level! { fn store_rounded(x: &[f32], words: &mut [u32]) = rounded_body }
-for_each_level! { fn store_pairs(x: &[f32], words: &mut [u32]) = pairs_body }
+
+/// Pairs for the instruction that multiplies them, by the one that rounds.
+fn store_pairs(x: &[f32], words: &mut [u32]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: only the level that has the instructions takes pairs.
+    unsafe {
+        super::avx512_pack::store_pairs(x, words);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    pairs_body::<false>(x, words);
+}
 
 #[inline(always)]
 fn full_body<const FUSED: bool>(x: &[f32], words: &mut [u32]) {
@@ -58,18 +68,45 @@ fn pairs_body<const FUSED: bool>(x: &[f32], words: &mut [u32]) {
 /// Packs up to [`PANEL`] rows of `[inner]` values as the columns of one panel: each row `stride`
 /// values after the one before, the inner index along the depth. Missing rows are zero.
 pub(crate) fn pack_rows(kernels: Kernels, source: Strided<'_>, panel: &mut [Line]) {
-    match kernels.precision {
-        Precision::F32 => pack_rows_full(kernels.level, (source, turn(kernels.level)), panel),
-        Precision::Bf16 => pack_rows_bf16(kernels.level, (source, turn(kernels.level)), panel),
+    let with_turn = (source, turn(kernels.level));
+    match (kernels.precision, kernels.level) {
+        (Precision::F32, level) => pack_rows_full(level, with_turn, panel),
+        (Precision::Bf16, KernelLevel::Avx512Bf16) => {
+            transpose_rows(with_turn, panel, 32, store_pairs);
+        }
+        (Precision::Bf16, level) => pack_rows_bf16(level, with_turn, panel),
     }
 }
 
 /// Packs rows of up to [`PANEL`] values as the steps of one panel: the row index along the depth.
 /// Missing columns are zero, and in bf16 a missing last row.
 pub(crate) fn pack_columns(kernels: Kernels, source: Strided<'_>, panel: &mut [Line]) {
-    match kernels.precision {
-        Precision::F32 => pack_columns_full(kernels.level, source, panel),
-        Precision::Bf16 => pack_columns_bf16(kernels.level, source, panel),
+    match (kernels.precision, kernels.level) {
+        (Precision::F32, level) => pack_columns_full(level, source, panel),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::Bf16, KernelLevel::Avx512Bf16) => {
+            // SAFETY: a level is active only when the processor has its instructions.
+            unsafe { super::avx512_pack::pack_columns(source, panel) }
+        }
+        (Precision::Bf16, level) => pack_columns_bf16(level, source, panel),
+    }
+}
+
+/// The columns of a panel, `[depth][PANEL]`, as rows of the left operand, `stride` words apart, up
+/// to a whole number of lines each.
+pub(crate) fn unpack_columns(level: KernelLevel, panel: &[Line], rows: &mut [u32], stride: usize) {
+    let turn = turn(level);
+    let (mut square, mut turned) = ([[0; 16]; 16], [Line::ZERO; 16 * LINES]);
+    for (block, lines) in panel.chunks(16 * LINES).enumerate() {
+        for half in 0..LINES {
+            let words = lines.iter().skip(half).step_by(LINES);
+            square.iter_mut().zip(words).for_each(|(square, line)| *square = line.0);
+            square[lines.len() / LINES..].fill([0; 16]);
+            turn(&square, &mut turned);
+            for (row, line) in turned.iter().step_by(LINES).enumerate() {
+                rows[(half * 16 + row) * stride + block * 16..][..16].copy_from_slice(&line.0);
+            }
+        }
     }
 }
 
@@ -84,7 +121,7 @@ pub(crate) struct Strided<'a> {
 
 impl<'a> Strided<'a> {
     #[inline(always)]
-    fn row(&self, row: usize) -> &'a [f32] {
+    pub(crate) fn row(&self, row: usize) -> &'a [f32] {
         &self.values[row * self.stride..][..self.width]
     }
 }
@@ -140,7 +177,7 @@ fn turn(level: KernelLevel) -> Turn {
         #[cfg(target_arch = "x86_64")]
         KernelLevel::Avx512Bf16 | KernelLevel::Avx512 => |square, lines| {
             // SAFETY: a level is active only when the processor has its instructions.
-            let turned = unsafe { super::avx512::transpose(square) };
+            let turned = unsafe { super::avx512_pack::transpose(square) };
             lines.iter_mut().step_by(LINES).zip(&turned).for_each(|(line, turned)| *line = *turned);
         },
         _ => |square, lines| {
@@ -180,7 +217,7 @@ fn columns_bf16_body<const FUSED: bool>(source: Strided<'_>, panel: &mut [Line])
 
 /// The values of a row, zero up to a panel's width.
 #[inline(always)]
-fn widened(row: &[f32]) -> [f32; PANEL] {
+pub(super) fn widened(row: &[f32]) -> [f32; PANEL] {
     if let Ok(whole) = row.try_into() {
         return whole;
     }

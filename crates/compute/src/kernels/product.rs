@@ -21,6 +21,14 @@ pub(crate) struct Panels<'a> {
     pub(crate) steps: Range<usize>,
 }
 
+impl<'a> Panels<'a> {
+    /// All steps of one panel.
+    pub(crate) fn panel(&self, index: usize) -> &'a [Line] {
+        let lines = self.depth * LINES;
+        &self.lines[index * lines..][..lines]
+    }
+}
+
 /// Where `C` goes: rows `stride` elements apart, of which the first `columns` exist.
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
@@ -52,7 +60,7 @@ pub(crate) struct Finish<'a> {
     pub(crate) round: bool,
 }
 
-/// `C = A · Bᵀ` for the panels `range`, into a slice of rows `stride` apart.
+/// `C = A · Bᵀ` for the panels `range`, into a slice of rows `stride` apart and at most as long.
 pub(crate) fn multiply_into(
     kernels: Kernels,
     (a, b): (Rows<'_>, Panels<'_>),
@@ -60,7 +68,7 @@ pub(crate) fn multiply_into(
     (c, stride): (&mut [f32], usize),
     accumulate: bool,
 ) {
-    let columns = range.end * PANEL;
+    let columns = stride.min(range.end * PANEL);
     assert!(a.count == 0 || (a.count - 1) * stride + columns <= c.len());
     let output = Output { start: c.as_mut_ptr(), stride, columns };
     // SAFETY: `c` is borrowed for writing and has every row and column, as was just checked.

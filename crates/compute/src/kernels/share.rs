@@ -46,10 +46,12 @@ impl Weights<'_> {
     /// Every task takes all panels over some rows.
     fn share_rows(self, kernels: Kernels, x: MatrixRef<'_>, y: &mut [f32], threads: usize) {
         let tasks = x.rows().div_ceil(ROWS).next_multiple_of(threads);
-        let rows = x.rows().div_ceil(tasks).next_multiple_of(kernels.max_rows());
+        // Whole tiles, as evenly as they go.
+        let tiles = x.rows().div_ceil(kernels.max_rows());
+        let first = |task: usize| x.rows().min(task * tiles / tasks * kernels.max_rows());
         let output = self.output(y);
-        (0..x.rows().div_ceil(rows)).into_par_iter().for_each(|task| {
-            let range = task * rows..x.rows().min((task + 1) * rows);
+        (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
+            let range = first(task)..first(task + 1);
             let part = x.view_rows(range.clone());
             let output = output.below(range.start);
             with_words(kernels, part, |rows| {

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::numbers::maximum;
+use crate::numbers::finite_maximum;
 use crate::{Error, Result};
 
-/// Logits are compared in runs of this many when the largest are looked for.
+/// The vocabulary is read once, in runs of this many logits; of a run whose largest is too small no
+/// logit is looked at again.
 const RUN: usize = 64;
 
 /// How the next token is drawn from the logits.
@@ -61,14 +62,16 @@ impl Sampling {
     /// # Errors
     /// When a logit is not finite.
     pub(crate) fn draw(&self, logits: &mut [f32], seen: &[u32], uniform: f64) -> Result<u32> {
-        if let Some(token) = compute::first_non_finite(logits) {
+        self.penalise(logits, seen);
+        let maxima: Vec<f32> = logits.chunks(RUN).map(finite_maximum).collect();
+        if maxima.iter().any(|largest| largest.is_nan()) {
+            let token = logits.iter().position(|logit| !logit.is_finite()).unwrap_or_default();
             return Err(Error::NotFinite { what: format!("the logit of token {token}") });
         }
-        self.penalise(logits, seen);
         if self.temperature == 0.0 {
-            return Ok(first_largest(logits));
+            return Ok(first_largest(logits, &maxima));
         }
-        let mut candidates = self.largest(logits);
+        let mut candidates = self.largest(logits, &maxima);
         for (_, logit) in &mut candidates {
             *logit /= self.temperature;
         }
@@ -87,15 +90,20 @@ impl Sampling {
         }
     }
 
-    /// The tokens that top-k keeps, in the order of the vocabulary.
-    fn largest(&self, logits: &[f32]) -> Vec<Candidate> {
-        let all = logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit));
+    /// The tokens that top-k keeps, in the order of the vocabulary; `maxima` are the runs' largest.
+    fn largest(&self, logits: &[f32], maxima: &[f32]) -> Vec<Candidate> {
+        let all = (0u32..).zip(logits.iter().copied());
         if self.top_k == 0 || self.top_k >= logits.len() {
             return all.collect();
         }
         // The k-th largest of the runs' maxima is no larger than the k-th largest logit.
-        let bound = kth_largest(logits.chunks(RUN).map(maximum).collect(), self.top_k);
-        let mut kept: Vec<_> = all.filter(|(_, logit)| *logit >= bound).collect();
+        let bound = kth_largest(maxima.to_vec(), self.top_k);
+        let mut kept = Vec::new();
+        for (run, _) in maxima.iter().enumerate().filter(|(_, largest)| **largest >= bound) {
+            let tokens = run * RUN..logits.len().min((run + 1) * RUN);
+            let run = (tokens.start as u32..).zip(logits[tokens].iter().copied());
+            kept.extend(run.filter(|(_, logit)| *logit >= bound));
+        }
         let last = kth_largest(kept.iter().map(|(_, logit)| *logit).collect(), self.top_k);
         kept.retain(|(_, logit)| *logit >= last);
         kept
@@ -136,15 +144,12 @@ fn invert(weights: &[f64], uniform: f64) -> usize {
     passed.unwrap_or(weights.len() - 1)
 }
 
-/// The index of the largest value, the first of equals.
-fn first_largest(values: &[f32]) -> u32 {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = index;
-        }
-    }
-    best as u32
+/// The index of the largest logit, the first of equals; `maxima` are the runs' largest.
+fn first_largest(logits: &[f32], maxima: &[f32]) -> u32 {
+    let largest = maxima.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let run = maxima.iter().position(|maximum| *maximum == largest).unwrap_or_default();
+    let first = logits[run * RUN..].iter().position(|logit| *logit == largest).unwrap_or_default();
+    (run * RUN + first) as u32
 }
 
 /// The `k`-th largest of `values`, minus infinity where there are fewer.
@@ -286,12 +291,21 @@ mod tests {
         assert_eq!(Sampling::greedy().draw(&mut logits, &[1], 0.9).unwrap(), 1);
         let penalised = Sampling { repetition_penalty: 1.5, ..Sampling::greedy() };
         assert_eq!(penalised.draw(&mut logits, &[1], 0.9).unwrap(), 3);
+        let mut far = vec![-2.0; 300];
+        (far[131], far[132], far[299]) = (0.5, 0.5, 0.5);
+        assert_eq!(Sampling::greedy().draw(&mut far, &[], 0.9).unwrap(), 131);
     }
 
     #[test]
     fn a_logit_that_is_no_number_is_named() {
-        let error = Sampling::default().draw(&mut [0.0, f32::NAN], &[], 0.0).unwrap_err();
-        assert!(error.to_string().contains("token 1"), "{error}");
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in [0, 1, 63, 64, 130] {
+                let mut logits = vec![1.0; 131];
+                logits[place] = wrong;
+                let error = Sampling::default().draw(&mut logits, &[3], 0.0).unwrap_err();
+                assert!(error.to_string().contains(&format!("token {place}")), "{error}");
+            }
+        }
     }
 
     #[test]

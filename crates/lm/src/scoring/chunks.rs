@@ -9,7 +9,7 @@ use super::divergence::log_total;
 use crate::{Observer, OutputHead, Result};
 
 /// Tokens that run through a block at a time: enough to keep every core busy.
-const CHUNK_TOKENS: usize = 2048;
+pub(super) const CHUNK_TOKENS: usize = 2048;
 
 /// Bytes of the logits made at a time.
 const LOGIT_BYTES: usize = 32 << 20;

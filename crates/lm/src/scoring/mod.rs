@@ -1,6 +1,7 @@
 //! How probable a model finds given tokens.
 
 mod chunks;
+mod continuations;
 mod divergence;
 mod source;
 
@@ -10,6 +11,7 @@ use crate::{Batch, Model, Observer, Result, Spec, cost};
 use chunks::{Chunk, chunks, groups, logit_rows};
 use source::Source;
 
+pub use continuations::{Continuation, Request, continuations};
 pub use divergence::{TokenDivergence, token_divergences};
 
 /// How sequences are scored. The scores are the same whatever is chosen here.

@@ -1,7 +1,7 @@
 //! Every block gives up the same.
 
-use super::Allocation;
-use crate::{Pattern, Result};
+use super::{Allocation, Dense};
+use crate::Result;
 
 /// The target for every block.
 pub(super) struct Uniform;
@@ -33,7 +33,7 @@ Reference
   The setting of Wanda (Sun et al., 2024) and SparseGPT (Frantar and Alistarh, 2023)."
     }
 
-    fn allocate(&self, blocks: usize, target: Pattern) -> Result<Vec<Pattern>> {
-        Ok(vec![target; blocks])
+    fn allocate(&self, dense: &Dense<'_>, target: f64) -> Result<Vec<f64>> {
+        Ok(vec![target; dense.plan.blocks.len()])
     }
 }

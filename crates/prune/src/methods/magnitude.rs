@@ -2,8 +2,8 @@
 
 use compute::Matrix;
 
-use super::{Method, Prepared, PrunedLinear, Target, remove_smallest};
-use crate::{InputStatistics, Needs, Result, Scope};
+use super::{Method, Prepared, PrunedLinear, Room, Target, remove};
+use crate::{InputStatistics, Mask, Needs, Result, Scope};
 
 /// Removes the smallest weights.
 pub(super) struct Magnitude;
@@ -38,11 +38,15 @@ Reference
     }
 
     fn needs(&self) -> Needs {
-        Needs::Nothing
+        Needs::NOTHING
     }
 
     fn default_scope(&self) -> Scope {
         Scope::Layer
+    }
+
+    fn room(&self) -> Room {
+        Room { site_matrices: 0, linear_matrices: 1 } // the scores
     }
 
     fn prepare<'a>(&self, _: &'a InputStatistics) -> Result<Box<dyn Prepared + 'a>> {
@@ -54,9 +58,7 @@ Reference
 struct Sizes;
 
 impl Prepared for Sizes {
-    fn prune(&self, dense: Matrix, target: Target) -> Result<PrunedLinear> {
-        let sizes = dense.as_slice().iter().map(|weight| weight.abs()).collect();
-        let scores = Matrix::from_vec(dense.rows(), dense.cols(), sizes);
-        Ok(remove_smallest(dense, &scores, target))
+    fn prune(&self, dense: &Matrix, target: Target) -> Result<PrunedLinear> {
+        Ok(remove(dense, Mask::of_least_size(dense, target.pattern, target.scope)))
     }
 }

@@ -2,7 +2,12 @@
 //!
 //! To add a method, write its file and add its line to [`METHODS`].
 
+mod admm;
+mod alps;
+mod damping;
+mod dsnot;
 mod magnitude;
+mod ria;
 mod sparsegpt;
 mod wanda;
 
@@ -27,6 +32,11 @@ pub trait Method: Sync {
     /// Which weights it compares with one another unless told otherwise.
     fn default_scope(&self) -> Scope;
 
+    /// What it takes in memory beside the statistics, the dense and the pruned weights.
+    fn room(&self) -> Room {
+        Room::default()
+    }
+
     /// Prepares what the linears of a site share: they see the same inputs.
     ///
     /// # Errors
@@ -41,11 +51,32 @@ pub trait Prepared {
         Vec::new()
     }
 
-    /// Prunes one linear of the site.
+    /// Prunes one linear of the site; `dense`: `[out, in]`.
     ///
     /// # Errors
     /// When the weights or the pattern do not serve.
-    fn prune(&self, dense: Matrix, target: Target) -> Result<PrunedLinear>;
+    fn prune(&self, dense: &Matrix, target: Target) -> Result<PrunedLinear>;
+}
+
+/// Memory that a step takes beside the statistics, the dense and the pruned weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Matrices of f32, `[in, in]`, at one time.
+    pub site_matrices: u64,
+    /// Matrices of f32, `[out, in]`, at one time.
+    pub linear_matrices: u64,
+}
+
+impl Room {
+    /// Enough for either of two steps that run after each other; what the linears of a site share
+    /// stays while both run.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            site_matrices: self.site_matrices + other.site_matrices,
+            linear_matrices: self.linear_matrices.max(other.linear_matrices),
+        }
+    }
 }
 
 /// What a linear is pruned to.
@@ -67,7 +98,15 @@ pub struct PrunedLinear {
 }
 
 /// Every method, in the order they are listed to users.
-pub const METHODS: &[&dyn Method] = &[&wanda::Wanda, &sparsegpt::SparseGpt, &magnitude::Magnitude];
+pub const METHODS: &[&dyn Method] = &[
+    &wanda::Wanda,
+    &ria::Ria,
+    &dsnot::Dsnot,
+    &sparsegpt::SparseGpt,
+    &admm::Admm,
+    &alps::Alps,
+    &magnitude::Magnitude,
+];
 
 /// The method called `name`.
 ///
@@ -82,8 +121,13 @@ pub fn find(name: &str) -> Result<&'static dyn Method> {
 }
 
 /// Removes the weights with the smallest scores and leaves the others as they are.
-fn remove_smallest(mut dense: Matrix, scores: &Matrix, target: Target) -> PrunedLinear {
-    let mask = Mask::of_smallest(scores, target.pattern, target.scope);
-    mask.apply(&mut dense);
-    PrunedLinear { mask, weights: dense }
+fn remove_smallest(dense: &Matrix, scores: &Matrix, target: Target) -> PrunedLinear {
+    remove(dense, Mask::of_smallest(scores, target.pattern, target.scope))
+}
+
+/// Removes what `mask` says and leaves the others as they are.
+fn remove(dense: &Matrix, mask: Mask) -> PrunedLinear {
+    let mut weights = dense.clone();
+    mask.apply(&mut weights);
+    PrunedLinear { mask, weights }
 }

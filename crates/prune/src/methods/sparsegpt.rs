@@ -5,17 +5,14 @@ use std::ops::Range;
 use compute::Matrix;
 use rayon::prelude::*;
 
-use super::{Method, Prepared, PrunedLinear, Target};
-use crate::{Error, InputStatistics, Mask, Needs, Pattern, Result, Scope};
+use super::{Method, Prepared, PrunedLinear, Room, Target, damping};
+use crate::{InputStatistics, Mask, Needs, Pattern, Result, Scope};
 
 /// Columns whose masks are chosen together and whose errors are passed on together.
 const BLOCK: usize = 128;
 
 /// What is added to the diagonal, in units of its mean; ten times more after each failure.
 const DAMPING: f32 = 0.01;
-
-/// Times the damping is raised before giving up.
-const RAISES: i32 = 4;
 
 /// Removes weights column by column and lets the later weights of each row make up for the error.
 pub(super) struct SparseGpt;
@@ -57,11 +54,16 @@ Reference
     }
 
     fn needs(&self) -> Needs {
-        Needs::Gram
+        Needs::GRAM
     }
 
     fn default_scope(&self) -> Scope {
         Scope::Layer
+    }
+
+    fn room(&self) -> Room {
+        // the damped copy, its factor, the factor's inverse and that turned around; the errors
+        Room { site_matrices: 4, linear_matrices: 1 }
     }
 
     fn prepare<'a>(&self, inputs: &'a InputStatistics) -> Result<Box<dyn Prepared + 'a>> {
@@ -69,13 +71,9 @@ Reference
         let (h, dead) = curvature(gram, inputs.sequences);
         let n = h.rows();
         let mean = (0..n).map(|j| f64::from(h.row(j)[j])).sum::<f64>() / n.max(1) as f64;
-        for raise in 0..=RAISES {
-            let damping = DAMPING * 10f32.powi(raise);
-            if let Some(factor) = compute::inverse_factor(&h, damping * mean as f32) {
-                return Ok(Box::new(Columns { factor, dead, damping }));
-            }
-        }
-        Err(Error::Singular { damping: DAMPING * 10f32.powi(RAISES) })
+        let factorise = |damping: f32| compute::inverse_factor(&h, damping * mean as f32);
+        let (factor, damping) = damping::raised(DAMPING, factorise)?;
+        Ok(Box::new(Columns { factor, dead, damping }))
     }
 }
 
@@ -104,13 +102,11 @@ struct Columns {
 
 impl Prepared for Columns {
     fn notes(&self) -> Vec<String> {
-        match self.damping > DAMPING {
-            true => vec![format!("damping raised from {DAMPING} to {}", self.damping)],
-            false => Vec::new(),
-        }
+        damping::notes(DAMPING, self.damping)
     }
 
-    fn prune(&self, mut weights: Matrix, target: Target) -> Result<PrunedLinear> {
+    fn prune(&self, dense: &Matrix, target: Target) -> Result<PrunedLinear> {
+        let mut weights = dense.clone();
         let (rows, cols) = (weights.rows(), weights.cols());
         for row in weights.as_mut_slice().chunks_mut(cols.max(1)) {
             let values = row.iter_mut().zip(&self.dead);

@@ -3,7 +3,7 @@
 use compute::Matrix;
 use rayon::prelude::*;
 
-use super::{Method, Prepared, PrunedLinear, Target, remove_smallest};
+use super::{Method, Prepared, PrunedLinear, Room, Target, remove_smallest};
 use crate::{InputStatistics, Needs, Result, Scope};
 
 /// Removes the weights whose product with their input's norm is smallest.
@@ -42,16 +42,19 @@ Reference
     }
 
     fn needs(&self) -> Needs {
-        Needs::SquaredNorms
+        Needs::SQUARED_NORMS
     }
 
     fn default_scope(&self) -> Scope {
         Scope::Row
     }
 
+    fn room(&self) -> Room {
+        Room { site_matrices: 0, linear_matrices: 1 } // the scores
+    }
+
     fn prepare<'a>(&self, inputs: &'a InputStatistics) -> Result<Box<dyn Prepared + 'a>> {
-        let norms = inputs.squared_norms.iter().map(|norm| norm.sqrt() as f32).collect();
-        Ok(Box::new(InputNorms { norms }))
+        Ok(Box::new(InputNorms { norms: inputs.norms() }))
     }
 }
 
@@ -61,7 +64,7 @@ struct InputNorms {
 }
 
 impl Prepared for InputNorms {
-    fn prune(&self, dense: Matrix, target: Target) -> Result<PrunedLinear> {
+    fn prune(&self, dense: &Matrix, target: Target) -> Result<PrunedLinear> {
         let mut scores = Matrix::zeros(dense.rows(), dense.cols());
         let width = dense.cols().max(1);
         let rows =

@@ -14,7 +14,7 @@ const CHUNK_TOKENS: usize = 2048;
 ///
 /// Chunks depend on the calibration data alone, and statistics are added up chunk by chunk, so the
 /// result does not depend on memory or threads.
-pub(super) struct Activations {
+pub(crate) struct Activations {
     chunks: Vec<Chunk>,
     precision: Precision,
 }
@@ -107,8 +107,28 @@ impl Chunk {
         state
     }
 
-    /// Keeps the input of the next stage, or nothing where the block is done.
-    fn keep_input(&mut self, state: &BlockState, done: bool, precision: Precision) {
+    /// The chunk's state after a whole block of `linears`, each stage's input taken into its
+    /// statistics.
+    fn measured(
+        &self,
+        frame: &Frame,
+        linears: &[Vec<Linear>],
+        statistics: &mut [InputStatistics],
+        scratch: Scratch,
+    ) -> BlockState {
+        let mut state = self.state(frame, scratch);
+        for (statistics, linears) in statistics.iter_mut().zip(linears) {
+            statistics.add(state.input.view(), self.lengths.len());
+            state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
+        }
+        state
+    }
+
+    /// Holds `state` from now on: the input of the next stage, or none where the block is done.
+    fn keep(&mut self, state: &BlockState, frame: &Frame, precision: Precision) {
+        let done = state.stage == frame.spec().stages.len();
+        self.stage = if done { 0 } else { state.stage };
+        self.residual.store(&state.residual);
         match &mut self.input {
             _ if done => self.input = None,
             Some(held) => held.store(&state.input),
@@ -130,9 +150,15 @@ impl Scratch {
     }
 }
 
+/// Statistics of no tokens yet for every stage of a block.
+fn no_statistics(frame: &Frame, needs: Needs) -> Vec<InputStatistics> {
+    let inputs = |stage: &lm::Stage| stage.linears.first().map_or(0, |linear| linear.inputs);
+    frame.spec().stages.iter().map(|stage| InputStatistics::new(inputs(stage), needs)).collect()
+}
+
 impl Activations {
     /// The embeddings of `sequences`.
-    pub(super) fn embed(model: &Model, sequences: &[Vec<u32>]) -> Result<Self> {
+    pub(crate) fn embed(model: &Model, sequences: &[Vec<u32>]) -> Result<Self> {
         let precision = model.precision();
         let mut chunks = Vec::new();
         let mut rest = sequences;
@@ -147,13 +173,13 @@ impl Activations {
     }
 
     /// The stage the activations stand at.
-    pub(super) fn stage(&self) -> usize {
+    pub(crate) fn stage(&self) -> usize {
         self.chunks.first().map_or(0, |chunk| chunk.stage)
     }
 
     /// Statistics of the input of the stage that follows `linears`, run from where the activations
     /// stand; nothing is kept of the way.
-    pub(super) fn measure(
+    pub(crate) fn measure(
         &self,
         frame: &Frame,
         linears: &[Vec<Linear>],
@@ -178,32 +204,66 @@ impl Activations {
 
     /// Statistics of every stage's input, run through the dense block; the activations stay where
     /// they are.
-    pub(super) fn measure_block(
+    pub(crate) fn measure_block(
         &self,
         frame: &Frame,
         linears: &[Vec<Linear>],
         needs: Needs,
         observer: &dyn Observer,
     ) -> Result<Vec<InputStatistics>> {
-        let inputs = |stage: &lm::Stage| stage.linears.first().map_or(0, |linear| linear.inputs);
-        let stages = &frame.spec().stages;
-        let mut statistics: Vec<_> =
-            stages.iter().map(|stage| InputStatistics::new(inputs(stage), needs)).collect();
+        let mut statistics = no_statistics(frame, needs);
         let mut scratch = Scratch::default();
         for chunk in &self.chunks {
             observer.check()?;
-            let mut state = chunk.state(frame, scratch);
-            for (statistics, linears) in statistics.iter_mut().zip(linears) {
-                statistics.add(state.input.view(), chunk.lengths.len());
-                state = frame.step(state, linears, &mut Batch::fresh(&chunk.lengths));
-            }
+            scratch = Scratch::of(chunk.measured(frame, linears, &mut statistics, scratch));
+        }
+        Ok(statistics)
+    }
+
+    /// [`Activations::measure_block`], after which the activations are those that the block gives.
+    pub(crate) fn measure_and_advance(
+        &mut self,
+        frame: &Frame,
+        linears: &[Vec<Linear>],
+        needs: Needs,
+        observer: &dyn Observer,
+    ) -> Result<Vec<InputStatistics>> {
+        let mut statistics = no_statistics(frame, needs);
+        let mut scratch = Scratch::default();
+        for chunk in &mut self.chunks {
+            observer.check()?;
+            let state = chunk.measured(frame, linears, &mut statistics, scratch);
+            chunk.keep(&state, frame, self.precision);
             scratch = Scratch::of(state);
         }
         Ok(statistics)
     }
 
+    /// `‖dense output − other output‖² / ‖dense output‖²` of a block whose linears are `dense` or
+    /// `other`, over all tokens; the activations go on through the dense block.
+    pub(crate) fn compare_and_advance(
+        &mut self,
+        frame: &Frame,
+        dense: &[Vec<Linear>],
+        other: &[Vec<Linear>],
+        observer: &dyn Observer,
+    ) -> Result<f64> {
+        let (mut difference, mut total) = (0.0, 0.0);
+        for chunk in &mut self.chunks {
+            observer.check()?;
+            let other = chunk.state_after(frame, other, Scratch::default()).residual;
+            let state = chunk.state_after(frame, dense, Scratch::default());
+            for (dense, other) in state.residual.as_slice().iter().zip(other.as_slice()) {
+                difference += f64::from(dense - other).powi(2);
+                total += f64::from(*dense).powi(2);
+            }
+            chunk.keep(&state, frame, self.precision);
+        }
+        Ok(if total > 0.0 { difference / total } else { 0.0 })
+    }
+
     /// Runs the stages of `linears` and keeps the activations after them.
-    pub(super) fn advance(
+    pub(crate) fn advance(
         &mut self,
         frame: &Frame,
         linears: &[Vec<Linear>],
@@ -213,10 +273,7 @@ impl Activations {
         for chunk in &mut self.chunks {
             observer.check()?;
             let state = chunk.state_after(frame, linears, scratch);
-            let done = state.stage == frame.spec().stages.len();
-            chunk.stage = if done { 0 } else { state.stage };
-            chunk.residual.store(&state.residual);
-            chunk.keep_input(&state, done, self.precision);
+            chunk.keep(&state, frame, self.precision);
             scratch = Scratch::of(state);
         }
         Ok(())

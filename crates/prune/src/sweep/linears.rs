@@ -33,7 +33,7 @@ fn prune_linear(
     prepared: &dyn Prepared,
 ) -> Result<(Linear, LinearReport)> {
     let dtype = model.checkpoint().store.info(&linear.tensor)?.dtype;
-    let pruned = prepared.prune(model.matrix(&linear.tensor)?, target)?.weights;
+    let pruned = prepared.prune(&model.matrix(&linear.tensor)?, target)?.weights;
     let bytes = dtype.encode(pruned.as_slice());
     writer.write(&linear.tensor, &bytes)?;
     let (rows, cols) = (pruned.rows(), pruned.cols());

@@ -1,9 +1,12 @@
 //! Which activations fit the memory a run may use.
 
+use calib::CalibrationSet;
 use compute::Precision;
 use lm::BlockSpec;
 
 use super::Job;
+use crate::allocations;
+use crate::methods::Room;
 use crate::{Needs, Propagation, Result};
 
 /// Memory of the program itself: headers, thread stacks, buffers of fixed size.
@@ -27,7 +30,9 @@ impl Holding {
     ///
     /// # Errors
     /// [`lm::Error::Memory`] when not even the residual stream fits.
-    pub(super) fn new(job: &Job<'_>, tokens: usize, longest: usize) -> Result<Self> {
+    pub(super) fn new(job: &Job<'_>, calibration: Option<&CalibrationSet>) -> Result<Self> {
+        let lengths = || calibration.into_iter().flat_map(|set| &set.sequences).map(Vec::len);
+        let (tokens, longest) = (lengths().sum::<usize>(), lengths().max().unwrap_or(0));
         let model = job.model;
         let value_size = value_size(model.precision());
         let (tokens, hidden) = (tokens as u64, model.spec().hidden as u64);
@@ -77,25 +82,30 @@ fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
     let block: u64 = blocks.iter().map(weights).max().unwrap_or(0);
     let linears = blocks.iter().flat_map(BlockSpec::linears);
     let linear = linears.map(|l| (l.outputs * l.inputs) as u64).max().unwrap_or(0);
-    let needs = job.recipe.method().map_or(Needs::Nothing, |method| method.needs());
-    let measured = needs != Needs::Nothing;
-    let grams = if needs == Needs::Gram { grams(blocks, job.recipe.propagation) } else { 0 };
+    let steps = job.recipe.steps();
+    let (needs, room) = steps.map_or_else(|_| Default::default(), |s| (s.needs(), s.room()));
+    let measured = needs != Needs::NOTHING;
+    let grams = if needs.gram { grams(blocks, job.recipe.propagation, room) } else { 0 };
     let copies = match (measured, job.recipe.propagation) {
         (false, _) | (true, Propagation::Staged) => 1,
         (true, Propagation::Reference) => 2,
     };
-    // dense and score in f32, mask, the encoded bytes, the decoded copy
-    let pruning = linear * (4 + 4 + 1 + 4 + 4);
+    let allocation = allocations::find(&job.recipe.allocation).ok();
+    let copies = allocation.map_or(copies, |allocation| copies.max(allocation.blocks()));
+    let room = allocation.map_or(room, |allocation| room.and(allocation.room()));
+    let runs = measured || allocation.is_some_and(|allocation| allocation.needs_calibration());
+    // dense and pruned in f32, what the steps take, two masks; then the encoded bytes, the decoded copy
+    let pruning = linear * (4 + 4 + 2 + (4 * room.linear_matrices).max(4 + 4));
     // residual, input, queries, keys, values, result of the attention; gate and up of the MLP
     let widest = blocks.iter().map(|block| block.mlp.intermediate).max().unwrap_or(0) as u64;
-    let chunk = if measured { (longest.max(2048) + longest) as u64 } else { 0 };
+    let chunk = if runs { (longest.max(2048) + longest) as u64 } else { 0 };
     let running = chunk * (2 * widest + 6 * model.spec().hidden as u64) * 4;
     let program = BASE + TOKEN * model.spec().vocabulary as u64;
     program + copies * block * value_size(model.precision()) + pruning + running + grams
 }
 
-/// Bytes of the Gram matrices that are held at once, and of the factors of the widest.
-fn grams(blocks: &[BlockSpec], propagation: Propagation) -> u64 {
+/// Bytes of the Gram matrices that are held at once, and of what the steps make of the widest.
+fn grams(blocks: &[BlockSpec], propagation: Propagation, room: Room) -> u64 {
     let square =
         |stage: &lm::Stage| stage.linears.first().map_or(0, |l| (l.inputs * l.inputs) as u64);
     let of = |block: &BlockSpec| {
@@ -105,8 +115,7 @@ fn grams(blocks: &[BlockSpec], propagation: Propagation) -> u64 {
             Propagation::Staged => widest,
             Propagation::Reference => squares.sum(),
         };
-        // the damped copy, its factor, the factor's inverse and that turned around
-        held + 4 * widest
+        held + room.site_matrices * widest
     };
     4 * blocks.iter().map(of).max().unwrap_or(0)
 }

@@ -17,11 +17,13 @@ use lm::checkpoint::CheckpointWriter;
 use lm::{Model, Observer};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use activations::Activations;
 pub use plan::Plan;
 
 use crate::{Error, Needs, Recipe, Result, Sparsity, output};
 pub(crate) use journal::Identity;
 use journal::Journal;
+use memory::Holding;
 use run::Run;
 
 /// A pruning run: a model, what to do to it, and where it goes.
@@ -30,7 +32,7 @@ pub struct Job<'a> {
     pub model: &'a Model,
     /// The digest of its checkpoint ([`lm::Checkpoint::digest`]).
     pub model_digest: &'a str,
-    /// The calibration data; a method that needs none ignores it.
+    /// The calibration data; ignored where no step needs any.
     pub calibration: Option<&'a CalibrationSet>,
     /// What is done to the weights.
     pub recipe: &'a Recipe,
@@ -102,11 +104,14 @@ pub struct LinearReport {
 /// When the recipe does not fit the model, the calibration data or the memory; when the output
 /// cannot be written; when the observer cancels.
 pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
-    let plan = Plan::new(job.model, job.recipe)?;
-    let calibration = calibration(job)?;
+    let mut plan = Plan::new(job.model, job.recipe)?;
+    let calibration = calibration(job, &plan)?;
+    let holding = Holding::new(job, calibration)?;
     let identity = Identity::new(job, calibration)?;
     let (writer, mut journal) = open(job, identity)?;
-    let mut run = Run::new(job, &plan, calibration, &writer)?;
+    plan.share_out(job.model, calibration, observer)?;
+    let measured = calibration.filter(|_| plan.needs != Needs::NOTHING);
+    let mut run = Run::new(job, &plan, measured, &writer, holding)?;
     observer.started("prune", plan.blocks.len() as u64);
     for block in 0..plan.blocks.len() {
         observer.check()?;
@@ -123,13 +128,17 @@ pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
     finish(job, calibration, writer, journal, observer)
 }
 
-/// The calibration data the method needs, checked against the model.
-fn calibration<'a>(job: &Job<'a>) -> Result<Option<&'a CalibrationSet>> {
-    let method = job.recipe.method()?;
-    if method.needs() == Needs::Nothing {
+/// The calibration data the run needs, checked against the model.
+fn calibration<'a>(job: &Job<'a>, plan: &Plan) -> Result<Option<&'a CalibrationSet>> {
+    if !plan.needs_calibration() {
         return Ok(None);
     }
-    let set = job.calibration.ok_or(Error::NoCalibration { method: method.name() })?;
+    let allocation = &job.recipe.allocation;
+    let who = match plan.needs == Needs::NOTHING {
+        true => format!("the allocation {allocation}"),
+        false => job.recipe.steps()?.to_string(),
+    };
+    let set = job.calibration.ok_or(Error::NoCalibration { who })?;
     set.check_tokenizer(&job.model.checkpoint().tokenizer)?;
     Ok(Some(set))
 }

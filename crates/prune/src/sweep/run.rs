@@ -9,17 +9,16 @@ use super::activations::Activations;
 use super::linears::{prune_stage, written_linear};
 use super::memory::Holding;
 use super::{BlockReport, Job, LinearReport, Plan};
-use crate::methods::Method;
-use crate::{Error, InputStatistics, Needs, Propagation, Result};
+use crate::{Error, InputStatistics, Needs, Propagation, Result, Steps};
 
 /// A sweep under way.
 pub(super) struct Run<'a> {
     model: &'a Model,
-    method: &'static dyn Method,
+    steps: Steps,
     propagation: Propagation,
     plan: &'a Plan,
     writer: &'a CheckpointWriter,
-    /// Nothing where the method needs no statistics: then no forward pass runs.
+    /// Nothing where no step needs statistics: then no forward pass runs.
     activations: Option<Activations>,
     holding: Holding,
 }
@@ -37,17 +36,16 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         calibration: Option<&CalibrationSet>,
         writer: &'a CheckpointWriter,
+        holding: Holding,
     ) -> Result<Self> {
         let sequences = calibration.map(|set| set.sequences.as_slice());
-        let tokens = sequences.map_or(0, |all| all.iter().map(Vec::len).sum());
-        let longest = sequences.and_then(|all| all.iter().map(Vec::len).max()).unwrap_or(0);
         Ok(Self {
             model: job.model,
-            method: job.recipe.method()?,
+            steps: job.recipe.steps()?,
             propagation: job.recipe.propagation,
             plan,
             writer,
-            holding: Holding::new(job, tokens, longest)?,
+            holding,
             activations: sequences.map(|all| Activations::embed(job.model, all)).transpose()?,
         })
     }
@@ -87,7 +85,7 @@ impl<'a> Run<'a> {
                 block,
                 frame,
                 stage,
-                &InputStatistics::new(0, Needs::Nothing),
+                &InputStatistics::new(0, Needs::NOTHING),
                 &mut done,
             )?;
             done.stages.clear();
@@ -160,10 +158,10 @@ impl<'a> Run<'a> {
             return Err(Error::Activations { block, site: spec.site, input });
         }
         let place = |error| Error::at(block, spec.site, error);
-        let prepared = self.method.prepare(statistics).map_err(place)?;
+        let prepared = self.steps.prepare(statistics).map_err(place)?;
         let targets = &self.plan.blocks[block][stage];
         let (linears, reports) =
-            prune_stage(self.model, self.writer, &spec.linears, targets, prepared.as_ref())?;
+            prune_stage(self.model, self.writer, &spec.linears, targets, &prepared)?;
         done.stages.push(linears);
         done.reports.extend(reports);
         Ok(())

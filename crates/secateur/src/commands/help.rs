@@ -54,6 +54,10 @@ Examples:
   secateur eval model/ --perplexity wikitext2.txt
   secateur eval model/ --perplexity a.txt --perplexity b.txt --window 1024 --json
   secateur eval large-model/ --perplexity wikitext2.txt --streamed --memory 8G
+  The figures that the field quotes, on local data with the hub's field names:
+    secateur eval model/ --tasks commonsense --task-data tasks/
+  Both models, question by question, with confidence intervals, as Markdown:
+    secateur eval model/ model-50 --tasks boolq,arc_easy --task-data tasks/ --format markdown
   How far a pruned model is from the dense one, on text the dense one writes (needs no data):
     secateur eval model/ model-50
   The same on a text of yours, with both perplexities:

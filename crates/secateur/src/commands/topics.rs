@@ -4,8 +4,9 @@ use calib::{Packing, dataset::PRESETS, filters::FILTERS, sources::SOURCES, synth
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use compute::KernelLevel;
 use data::FORMATS;
+use eval::tasks::{GROUPS, TASKS};
 use lm::families::FAMILIES;
-use prune::{allocations::ALLOCATIONS, methods::METHODS};
+use prune::{allocations::ALLOCATIONS, methods::METHODS, refinements::REFINEMENTS};
 use serde::Serialize;
 
 /// A registry as users see it.
@@ -35,6 +36,11 @@ pub(crate) struct Entry {
 pub(crate) const TOPICS: &[Topic] = &[
     Topic { name: "methods", summary: "ways to choose the weights that go", entries: methods },
     Topic {
+        name: "refinements",
+        summary: "ways to exchange weights of a method's mask",
+        entries: refinements,
+    },
+    Topic {
         name: "allocations",
         summary: "ways to share a sparsity out over the blocks",
         entries: allocations,
@@ -45,6 +51,8 @@ pub(crate) const TOPICS: &[Topic] = &[
     Topic { name: "datasets", summary: "hub data sets with a short name", entries: datasets },
     Topic { name: "packings", summary: "how text becomes calibration windows", entries: packings },
     Topic { name: "formats", summary: "text files that can be read", entries: formats },
+    Topic { name: "tasks", summary: "questions with known answers for eval", entries: tasks },
+    Topic { name: "groups", summary: "tasks that are quoted together, as a mean", entries: groups },
     Topic { name: "families", summary: "architectures that can be pruned", entries: families },
     Topic { name: "kernels", summary: "instruction sets of the arithmetic", entries: kernels },
 ];
@@ -68,6 +76,10 @@ impl Entry {
 
 fn methods() -> Vec<Entry> {
     METHODS.iter().map(|m| entry(m.name(), m.summary()).explained(m.explanation())).collect()
+}
+
+fn refinements() -> Vec<Entry> {
+    REFINEMENTS.iter().map(|r| entry(r.name(), r.summary()).explained(r.explanation())).collect()
 }
 
 fn allocations() -> Vec<Entry> {
@@ -96,6 +108,16 @@ fn packings() -> Vec<Entry> {
 
 fn formats() -> Vec<Entry> {
     FORMATS.iter().map(|format| entry(format.name(), format.summary())).collect()
+}
+
+fn tasks() -> Vec<Entry> {
+    TASKS.iter().map(|t| entry(t.name(), t.summary()).explained(t.explanation())).collect()
+}
+
+fn groups() -> Vec<Entry> {
+    let summary =
+        |group: &eval::tasks::Group| format!("{}: {}", group.summary, group.tasks.join(", "));
+    GROUPS.iter().map(|group| entry(group.name, summary(group))).collect()
 }
 
 fn families() -> Vec<Entry> {

@@ -10,7 +10,7 @@ use lm::{Model, Observer, scoring};
 use serde::Serialize;
 
 use crate::failure::BadInput;
-use crate::options::{DivergenceOptions, MODEL_ITSELF};
+use crate::options::{DivergenceOptions, Format, MODEL_ITSELF};
 use crate::setup;
 use crate::terminal::{format, table::Table};
 
@@ -143,6 +143,11 @@ impl Yardstick {
 impl DivergenceFacts {
     /// The figures as a table, the protocol under it.
     pub(crate) fn render(&self) -> String {
+        self.render_as(Format::Text)
+    }
+
+    /// The same, laid out as `layout` says.
+    pub(crate) fn render_as(&self, layout: Format) -> String {
         let found = &self.result;
         let mut table = Table::new(&["divergence", "dense", "pruned", "change"]);
         let (before, after) = (found.reference_perplexity, found.perplexity);
@@ -156,7 +161,7 @@ impl DivergenceFacts {
         only("KL divergence, mean per token", "0", kl(found.mean_kl));
         only("KL divergence, 99th percentile", "0", kl(found.p99_kl));
         only("same most probable token", "100 %", format::percent(found.top1_agreement));
-        format!("{}{}\n", table.render(), self.protocol())
+        format!("{}{}\n", table.render_as(layout), self.protocol())
     }
 
     /// How it was measured, in one line.

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use eval::Perplexity;
+use eval::{Perplexity, Protocol};
 use lm::{Model, Observer, scoring};
 
-use crate::options::EvaluationOptions;
+use crate::failure::BadInput;
+use crate::options::{EvaluationOptions, ProtocolChoice};
 
 /// The window of published tables.
 const WINDOW: usize = 2048;
 
 /// Texts that can be measured on a model, and how.
 pub(crate) struct Texts {
-    texts: Vec<(PathBuf, String)>,
+    texts: Vec<(PathBuf, Vec<String>)>,
+    protocol: Protocol,
     window: usize,
     scoring: scoring::Options,
 }
@@ -40,16 +42,17 @@ impl Texts {
     ) -> anyhow::Result<Self> {
         let context = model.spec().context;
         let window = options.window.map_or(WINDOW.min(context), |window| window as usize);
+        let protocol = chosen(options, window)?;
         let mut texts = Vec::with_capacity(options.perplexity.len());
         for file in &options.perplexity {
-            let text = checked(file, window, model);
-            let text = text.with_context(|| not_measured(file))?;
-            texts.push((file.clone(), text));
+            let documents = checked(file, protocol, window, model);
+            let documents = documents.with_context(|| not_measured(file))?;
+            texts.push((file.clone(), documents));
         }
         if window > context {
             return Err(eval::Error::Window { window, context }.into());
         }
-        Ok(Self { texts, window, scoring })
+        Ok(Self { texts, protocol, window, scoring })
     }
 
     /// The files.
@@ -76,8 +79,9 @@ impl Texts {
         model: &Model,
         observer: &dyn Observer,
     ) -> anyhow::Result<Vec<Measured>> {
-        let measure = |(file, text): &(PathBuf, String)| {
-            let found = eval::perplexity(model, text, self.window, &self.scoring, observer);
+        let measure = |(file, documents): &(PathBuf, Vec<String>)| {
+            let (window, options) = (self.window, &self.scoring);
+            let found = self.protocol.measure(model, documents, window, options, observer);
             let perplexity = found.with_context(|| not_measured(file))?;
             Ok(Measured { file: file.clone(), perplexity })
         };
@@ -85,13 +89,31 @@ impl Texts {
     }
 }
 
-fn checked(file: &Path, window: usize, model: &Model) -> eval::Result<String> {
-    let text = eval::text_of(file)?;
-    let tokens = model.checkpoint().tokenizer.encode(&text, true)?.len();
-    if tokens < window {
-        return Err(eval::Error::TooShort { tokens, window });
+fn checked(
+    file: &Path,
+    protocol: Protocol,
+    window: usize,
+    model: &Model,
+) -> eval::Result<Vec<String>> {
+    let documents = eval::documents_of(file)?;
+    protocol.check(model, &documents, window)?;
+    Ok(documents)
+}
+
+/// The protocol that the options ask for.
+fn chosen(options: &EvaluationOptions, window: usize) -> Result<Protocol, BadInput> {
+    let protocol = options.perplexity_protocol.unwrap_or(ProtocolChoice::Windows);
+    match (protocol, options.stride) {
+        (ProtocolChoice::Strided, stride) => {
+            Ok(Protocol::Strided { stride: stride.map_or(window / 2, |stride| stride as usize) })
+        }
+        (_, Some(stride)) => {
+            let problem = format!("--stride {stride} is about overlapping windows");
+            Err(BadInput::new(problem).hint("ask for them with --perplexity-protocol strided"))
+        }
+        (ProtocolChoice::Windows, None) => Ok(Protocol::Windows),
+        (ProtocolChoice::Rolling, None) => Ok(Protocol::Rolling),
     }
-    Ok(text)
 }
 
 fn not_measured(file: &Path) -> String {
@@ -101,8 +123,19 @@ fn not_measured(file: &Path) -> String {
 /// How a perplexity was measured, in one line.
 pub(crate) fn protocol(perplexity: &Perplexity, dtype: &str) -> String {
     let bos = if perplexity.bos { "with" } else { "without" };
-    format!(
-        "{} windows of {} tokens, text tokenised once {bos} BOS, {dtype}",
-        perplexity.windows, perplexity.window
-    )
+    let (windows, window) = (perplexity.windows, perplexity.window);
+    match (&perplexity.documents, perplexity.stride) {
+        (Some(documents), _) => format!(
+            "{} documents in {windows} windows of {window} tokens, each begun with BOS or EOS, \
+             tokenised {bos} BOS, {dtype}",
+            documents.count
+        ),
+        (None, Some(stride)) => format!(
+            "{windows} windows of {window} tokens every {stride}, text tokenised once {bos} BOS, \
+             {dtype}"
+        ),
+        (None, None) => {
+            format!("{windows} windows of {window} tokens, text tokenised once {bos} BOS, {dtype}")
+        }
+    }
 }

@@ -5,6 +5,7 @@ use calib::synthesis::SYNTHESES;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, builder::ValueParser};
 use compute::Precision;
+use prune::refinements::REFINEMENTS;
 use prune::{Propagation, Scope, allocations::ALLOCATIONS, methods::METHODS};
 
 /// The calibration source that is the model itself.
@@ -35,6 +36,11 @@ impl DtypeChoice {
 /// The names of the methods.
 pub(super) fn methods() -> ValueParser {
     named(METHODS.iter().map(|method| (method.name(), method.summary()))).into()
+}
+
+/// The names of the refinements.
+pub(super) fn refinements() -> ValueParser {
+    named(REFINEMENTS.iter().map(|refinement| (refinement.name(), refinement.summary()))).into()
 }
 
 /// The names of the allocations.

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::{
     CalibrationOptions, DivergenceOptions, EvaluationOptions, ModelOptions, PruningOptions,
-    RunningOptions, SamplingOptions,
+    RunningOptions, SamplingOptions, TaskOptions, tasks::Format,
 };
 use crate::commands::help;
 
@@ -118,6 +118,13 @@ pub(crate) struct EvalOptions {
 
     /// A second model, as a rule the first one pruned: both are measured and compared
     pub(crate) pruned: Option<String>,
+
+    /// How the results are laid out
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) tasks: TaskOptions,
 
     #[command(flatten)]
     pub(crate) evaluation: EvaluationOptions,

@@ -2,7 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+/// How a text is cut for the perplexity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProtocolChoice {
+    /// One text in windows that do not overlap, the tail dropped: the figure of pruning papers
+    Windows,
+    /// One text in windows that overlap, so that every token sees some before it
+    Strided,
+    /// Every document on its own, each token scored, as lm-evaluation-harness does it: word, byte
+    /// and per-document figures
+    Rolling,
+}
 
 /// What is measured of a model.
 #[derive(Args, Clone, Debug)]
@@ -20,6 +32,20 @@ pub(crate) struct EvaluationOptions {
         value_parser = clap::value_parser!(u32).range(2..),
     )]
     pub(crate) window: Option<u32>,
+
+    /// How the text is cut for the perplexity; windows unless given
+    #[arg(long, value_enum, requires = "perplexity")]
+    pub(crate) perplexity_protocol: Option<ProtocolChoice>,
+
+    /// Tokens between the beginnings of two windows of the strided protocol; half a window unless
+    /// given
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        requires = "perplexity",
+        value_parser = clap::value_parser!(u32).range(1..),
+    )]
+    pub(crate) stride: Option<u32>,
 
     /// Score block by block, so that a model larger than memory can be evaluated
     #[arg(long)]

@@ -14,6 +14,7 @@ mod running;
 mod sampling;
 mod size;
 mod synthesis;
+mod tasks;
 
 pub(crate) use calibration::CalibrationOptions;
 pub(crate) use choices::{DtypeChoice, MODEL_ITSELF};
@@ -22,7 +23,7 @@ pub(crate) use commands::{
     GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions,
 };
 pub(crate) use divergence::DivergenceOptions;
-pub(crate) use evaluation::EvaluationOptions;
+pub(crate) use evaluation::{EvaluationOptions, ProtocolChoice};
 pub(crate) use filters::FilterOptions;
 pub(crate) use invocation::{Invocation, declared};
 pub(crate) use model::ModelOptions;
@@ -31,3 +32,4 @@ pub(crate) use running::RunningOptions;
 pub(crate) use sampling::SamplingOptions;
 pub(crate) use size::Size;
 pub(crate) use synthesis::SynthesisOptions;
+pub(crate) use tasks::{Format, TaskOptions};

@@ -17,6 +17,16 @@ pub(crate) struct PruningOptions {
     #[arg(long, value_name = "SPARSITY", default_value_t = Recipe::default().sparsity)]
     pub(crate) sparsity: Pattern,
 
+    /// What exchanges kept weights for removed ones after the method; `secateur list refinements`
+    /// describes them
+    #[arg(long, value_name = "REFINEMENT", value_parser = choices::refinements())]
+    pub(crate) refine: Option<String>,
+
+    /// Choose the kept weights anew so that the outputs stay as close as they can: least squares on
+    /// the calibration data, after any method
+    #[arg(long)]
+    pub(crate) refit: bool,
+
     /// Which weights compete: those of each output row, or all of a layer; the method's own choice
     /// unless given
     #[arg(long, value_parser = choices::scopes())]
@@ -29,6 +39,10 @@ pub(crate) struct PruningOptions {
         default_value_t = Recipe::default().allocation,
     )]
     pub(crate) allocation: String,
+
+    /// Let the allocation give blocks different N of an N:M pattern
+    #[arg(long)]
+    pub(crate) mixed_nm: bool,
 
     /// Which activations are measured: after the pruning of what comes before (staged), or of dense
     /// blocks as in published code (reference)
@@ -51,8 +65,11 @@ impl PruningOptions {
         Recipe {
             method: self.method.clone(),
             sparsity: self.sparsity,
+            refine: self.refine.clone(),
+            refit: self.refit,
             scope: self.scope,
             allocation: self.allocation.clone(),
+            mixed_nm: self.mixed_nm,
             propagation: self.propagation,
             skip: self.skip.clone(),
         }

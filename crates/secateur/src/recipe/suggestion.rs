@@ -9,6 +9,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> V
         .filter(|(distance, candidate)| *distance <= limit || candidate.contains(&wanted))
         .collect();
     near.sort();
+    near.dedup(); // lists may share a name
     if near.first().is_some_and(|(distance, _)| *distance == 0) {
         near.truncate(1);
     }

@@ -1,4 +1,6 @@
-//! Tables in plain text.
+//! Tables in plain text and in Markdown.
+
+use crate::options::Format;
 
 /// Rows of cells, aligned by column: the first to the left, the others to the right.
 #[derive(Default)]
@@ -15,6 +17,27 @@ impl Table {
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(cells.into());
+    }
+
+    /// The table as `format` lays it out.
+    pub(crate) fn render_as(&self, format: Format) -> String {
+        match format {
+            Format::Text => self.render(),
+            Format::Markdown => self.markdown(),
+        }
+    }
+
+    /// The table as Markdown, every row one line.
+    fn markdown(&self) -> String {
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().map(|cell| cell.replace('|', "\\|"));
+            format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+        };
+        let (heading, rows) = self.rows.split_first().expect("a table has a heading");
+        let rules =
+            heading.iter().enumerate().map(|(column, _)| if column == 0 { "---" } else { "---:" });
+        let rule = format!("|{}|\n", rules.collect::<Vec<_>>().join("|"));
+        line(heading) + &rule + &rows.iter().map(line).collect::<String>() + "\n"
     }
 
     /// The table as text, two spaces between columns, a newline after every row.
@@ -50,10 +73,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn markdown_has_a_line_under_the_heading() {
+        let mut table = Table::new(&["text", "a|b"]);
+        table.row(["one".into(), "1.5".into()]);
+        let expected = "| text | a\\|b |\n|---|---:|\n| one | 1.5 |\n\n";
+        assert_eq!(table.render_as(Format::Markdown), expected);
+    }
+
+    #[test]
     fn columns_are_aligned() {
         let mut table = Table::new(&["", "before", "after"]);
         table.row(["text".into(), "1.5".into(), "12.25".into()]);
         assert_eq!(table.render(), "      before  after\ntext     1.5  12.25\n");
+        assert_eq!(table.render_as(Format::Text), table.render());
         assert_eq!(definitions([("a", "one"), ("bcd", "two")]), "  a    one\n  bcd  two\n");
     }
 }

@@ -10,3 +10,4 @@ mod real;
 mod recipes;
 mod refusals;
 mod support;
+mod tasks;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use lm::{Model, Observer, checkpoint::CheckpointWriter, scoring};
-use prune::{Needs, Recipe};
+use prune::Recipe;
 use serde::Serialize;
 
 use super::finished;
@@ -32,6 +32,8 @@ pub(super) struct Plan {
     parameters: u64,
     dtype: &'static str,
     recipe: Recipe,
+    /// The method and what follows it.
+    steps: String,
     /// Linears that will be pruned, of how many.
     pruned_linears: usize,
     linears: usize,
@@ -52,7 +54,7 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
     let model = setup::model(&options.model, observer)?;
     let recipe = options.pruning.recipe();
     let targets = prune::Plan::new(&model, &recipe)?;
-    let calibration = calibration(options, targets.needs)?;
+    let calibration = calibration(options, &targets)?;
     let memory = options.model.memory_bytes();
     // where memory is limited the sweep holds one block at a time, and so does the evaluation
     let streamed = options.evaluation.streamed || memory.is_some();
@@ -77,6 +79,7 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
         parameters: model.spec().parameters(),
         dtype: setup::precision_name(model.precision()),
         recipe: recipe.clone(),
+        steps: recipe.steps()?.to_string(),
         pruned_linears: targets.pruned_linears(),
         linears: linears(&model).count(),
         pruned_weights: pruned_weights(&model, &targets),
@@ -91,9 +94,12 @@ pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
 }
 
 /// The calibration data that is wanted, where the method needs any.
-fn calibration(options: &PruneOptions, needs: Needs) -> anyhow::Result<Option<calib::Recipe>> {
+fn calibration(
+    options: &PruneOptions,
+    targets: &prune::Plan,
+) -> anyhow::Result<Option<calib::Recipe>> {
     let recipe = options.calibration.recipe()?;
-    if needs != Needs::Nothing {
+    if targets.needs_calibration() {
         check_source(&recipe)?;
         return Ok(Some(recipe));
     }
@@ -102,8 +108,8 @@ fn calibration(options: &PruneOptions, needs: Needs) -> anyhow::Result<Option<ca
     }
     let method = &options.pruning.method;
     let problem = format!("the method {method} uses no calibration data, and some is asked for");
-    let hint = "leave out --calibration and the options that belong to it, or choose another \
-                method";
+    let hint = "leave out --calibration and the options that belong to it, add --refit, or choose \
+                another method";
     Err(BadInput::new(problem).hint(hint).into())
 }
 
@@ -134,7 +140,7 @@ impl Plan {
         );
         let how = format!(
             "{} to {}, {} allocation, {} propagation",
-            recipe.method, recipe.sparsity, recipe.allocation, recipe.propagation
+            self.steps, recipe.sparsity, recipe.allocation, recipe.propagation
         );
         let calibration = self.calibration.as_ref();
         let calibration = calibration.map_or("none needed", |recipe| recipe.source.as_str());

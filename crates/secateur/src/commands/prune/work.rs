@@ -50,7 +50,7 @@ pub(super) fn prune(
             kernel: KernelLevel::active().name(),
             threads: rayon::current_num_threads(),
         },
-        method: prepared.recipe.method.clone(),
+        method: prepared.recipe.steps()?.to_string(),
         calibration: set.as_ref().map(CalibrationFacts::of),
         sparsity: SparsityFacts {
             asked: prepared.recipe.sparsity.to_string(),

@@ -1,0 +1,48 @@
+"""Wanda at 50 %: the whole job without evaluation against the published two-pass procedure.
+
+Both read the same calibration tokens (made before the clocks start), load the model, prune it and
+write it. `--propagation reference` gives the published procedure in Secateur too, with the same
+result; the default, staged, runs every linear once.
+"""
+
+import os
+import subprocess
+import tempfile
+
+import measure
+
+
+def main():
+    options = measure.parser(__doc__)
+    options.add_argument("text", help="calibration documents (.jsonl or text)")
+    options.add_argument("--samples", type=int, default=128)
+    options.add_argument("--length", type=int, default=2048)
+    options.add_argument("--packing", default="stream", help="as in `secateur calibrate`")
+    options.add_argument("--propagation", default="staged")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        checkpoint = measure.folder(given.secateur, given.model, scratch)
+        tokens = os.path.join(scratch, "tokens.safetensors")
+        command = [given.secateur, "calibrate", checkpoint, "-o", tokens, "--quiet"]
+        command += ["--calibration", given.text, "--packing", given.packing]
+        command += ["--samples", given.samples, "--length", given.length]
+        subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+        command = [given.secateur, "prune", checkpoint, "-o", os.path.join(scratch, "ours")]
+        command += ["--calibration", tokens, "--method", "wanda", "--sparsity", "0.5"]
+        command += ["--propagation", given.propagation, "--divergence", "off", "--quiet"]
+        command += ["--dtype", "bf16", "--threads", given.threads]
+        _, seconds, peak = measure.run(command, given.threads)
+        arguments = [checkpoint, tokens, "--out", os.path.join(scratch, "theirs")]
+        found, peer_seconds, peer_peak = measure.peer("wanda", arguments, given.threads)
+    inner = found["seconds"]["prune"]
+    print(f"{given.samples} x {given.length} tokens, {given.threads} threads, {given.propagation}")
+    measure.table([
+        ("whole job, s", f"{seconds:.1f}", f"{peer_seconds:.1f}", f"{peer_seconds / seconds:.2f}"),
+        ("peer's pruning alone, s", "", f"{inner:.1f}", f"{inner / seconds:.2f}"),
+        ("peak memory", measure.mebibytes(peak), measure.mebibytes(peer_peak),
+         f"{peak / peer_peak:.2f}"),
+    ])
+
+
+if __name__ == "__main__":
+    main()

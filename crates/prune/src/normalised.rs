@@ -1,0 +1,57 @@
+//! The problem of one site with inputs of unit norm.
+
+use compute::Matrix;
+
+/// The problem `min ‖X(W − Ŵ)ᵀ‖²` of one site with inputs divided by their norm and weights multiplied
+/// by it. Of inputs that are zero on every token nothing depends on the weights, which become zero.
+pub(crate) struct Normalised {
+    /// The Gram matrix of the inputs, `[in, in]`, both triangles, damping included.
+    pub(crate) gram: Matrix,
+    /// The norms, `[in]`.
+    norms: Vec<f32>,
+}
+
+impl Normalised {
+    /// Divides `gram`, `[in, in]`, both triangles, after `damping` times the mean of its diagonal was
+    /// added to the diagonal.
+    pub(crate) fn new(mut gram: Matrix, damping: f32) -> Self {
+        let n = gram.rows();
+        let mean = (0..n).map(|j| f64::from(gram.row(j)[j])).sum::<f64>() / n.max(1) as f64;
+        let added = (f64::from(damping) * mean) as f32;
+        let norms: Vec<f32> = (0..n).map(|j| (gram.row(j)[j] + added).max(0.0).sqrt()).collect();
+        let inverse: Vec<f32> =
+            norms.iter().map(|norm| if *norm > 0.0 { norm.recip() } else { 0.0 }).collect();
+        for (i, scale) in inverse.iter().enumerate() {
+            let row = gram.row_mut(i);
+            row.iter_mut().zip(&inverse).for_each(|(value, other)| *value *= scale * other);
+            row[i] = 1.0;
+        }
+        Self { gram, norms }
+    }
+
+    /// The weights of the problem for `dense`, `[out, in]`.
+    pub(crate) fn weights(&self, dense: &Matrix) -> Matrix {
+        let mut weights = dense.clone();
+        for row in weights.as_mut_slice().chunks_mut(self.norms.len().max(1)) {
+            row.iter_mut().zip(&self.norms).for_each(|(weight, norm)| *weight *= norm);
+        }
+        weights
+    }
+
+    /// Turns `weights` of the problem back into weights of the linear: what was kept of inputs that are
+    /// always zero is as in `dense`.
+    pub(crate) fn restore(&self, weights: &mut Matrix, dense: &Matrix, removed: &[bool]) {
+        let width = self.norms.len().max(1);
+        let rows = weights.as_mut_slice().chunks_mut(width).zip(dense.as_slice().chunks(width));
+        for ((weights, dense), removed) in rows.zip(removed.chunks(width)) {
+            let values = weights.iter_mut().zip(dense).zip(&self.norms).zip(removed);
+            for (((weight, dense), norm), removed) in values {
+                *weight = match (removed, *norm > 0.0) {
+                    (true, _) => 0.0,
+                    (false, true) => *weight / norm,
+                    (false, false) => *dense,
+                };
+            }
+        }
+    }
+}

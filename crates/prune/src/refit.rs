@@ -1,0 +1,47 @@
+//! Least squares on the weights that a mask keeps.
+
+use compute::Matrix;
+
+use crate::least_squares::conjugate_gradient;
+use crate::methods::{PrunedLinear, Room};
+use crate::normalised::Normalised;
+use crate::{InputStatistics, Result};
+
+/// What is added to the diagonal of the Gram matrix, in units of its mean.
+const DAMPING: f32 = 0.01;
+
+/// Products with the Gram matrix.
+const ITERATIONS: usize = 10;
+
+/// The residual, in units of the first, at which a row is done.
+const TOLERANCE: f32 = 1e-4;
+
+/// Chooses the kept weights of every row anew so that the outputs stay as close as they can to the
+/// dense ones: `min (w − w₀)ᵀ(G + λI)(w − w₀)` over the kept weights of the row, from where the method
+/// left them, by conjugate gradients on the Gram matrix that the linears of the site share
+/// (preconditioned by its diagonal).
+pub(crate) struct Refit {
+    problem: Normalised,
+}
+
+impl Refit {
+    /// The normalised Gram; dense and pruned weights of that problem, and three of the iteration.
+    pub(crate) const ROOM: Room = Room { site_matrices: 1, linear_matrices: 5 };
+
+    /// Prepares what the linears of a site share.
+    pub(crate) fn prepare(inputs: &InputStatistics) -> Result<Self> {
+        Ok(Self { problem: Normalised::new(inputs.symmetric_gram()?, DAMPING) })
+    }
+
+    /// Changes the kept weights of `pruned`, `[out, in]`; `dense` holds what they were at first.
+    pub(crate) fn refit(&self, dense: &Matrix, mut pruned: PrunedLinear) -> PrunedLinear {
+        let removed = pruned.mask.removed();
+        let target = self.problem.weights(dense);
+        let mut weights = self.problem.weights(&pruned.weights);
+        let gram = &self.problem.gram;
+        conjugate_gradient(gram, &target, removed, &mut weights, ITERATIONS, TOLERANCE);
+        self.problem.restore(&mut weights, &pruned.weights, removed);
+        pruned.weights = weights;
+        pruned
+    }
+}
