@@ -85,11 +85,11 @@ impl Collection<'_> {
             let mut documents = data::open(path, &self.reading)?;
             loop {
                 observer.check()?;
-                let batch = documents.by_ref().take(BATCH).collect::<data::Result<Vec<_>>>()?;
+                let mut batch = documents.by_ref().take(BATCH).collect::<data::Result<Vec<_>>>()?;
                 if batch.is_empty() {
                     break;
                 }
-                keep(batch, tokenizer, &mut panel, &mut read)?;
+                keep(&mut batch, tokenizer, &mut panel, &mut read)?;
             }
             read.left_out.unusable(documents.skipped());
         }
@@ -171,7 +171,7 @@ impl Collection<'_> {
 
 /// Adds those documents of a batch that the judges keep.
 fn keep(
-    mut batch: Vec<Document>,
+    batch: &mut [Document],
     tokenizer: &Tokenizer,
     panel: &mut Panel<'_>,
     read: &mut Read,
@@ -179,7 +179,7 @@ fn keep(
     read.documents += batch.len();
     if batch.iter().any(|document| document.messages.is_some()) {
         let template = Template::of(tokenizer)?;
-        for document in &mut batch {
+        for document in batch.iter_mut() {
             if let Some(messages) = &document.messages {
                 document.text = template.render(messages, false)?;
             }

@@ -49,11 +49,15 @@ fn what_filters_drop_is_said_with_an_example() {
     fs::write(bench.path("task.txt"), text(41)).unwrap();
     let line = format!(
         "calibrate dense -o set.safetensors --calibration qa.jsonl --packing whole --duplicates \
-         exact --samples 3 --length 32"
+         exact --samples 3 --length 200"
     );
     let made = bench.run(&line).succeeded().stdout();
     assert!(made.contains("3 by duplicates of 6 texts"), "{made}");
     assert!(made.contains("duplicates: the same as text 0"), "{made}");
+    // sequences of different lengths serve a run
+    let lengths = bench.run("inspect set.safetensors --json").succeeded().json()["lengths"].clone();
+    assert!(lengths[0].as_u64() < lengths[2].as_u64(), "{lengths}");
+    bench.run("prune dense -o out --calibration set.safetensors").succeeded();
     let excluded = bench.run(&format!("{line} --exclude task.txt --force")).refused();
     assert!(excluded.error().contains("6 by excluded"), "{}", excluded.error());
 }
