@@ -1,6 +1,6 @@
 //! ADMM with a mask that is chosen on the way.
 
-use compute::{Matrix, Precision};
+use compute::Matrix;
 use rayon::prelude::*;
 
 use super::{Method, Prepared, PrunedLinear, Room, Target, damping};
@@ -106,14 +106,14 @@ impl Prepared for Alternation {
         let mut mask = Mask::new(dense.rows(), dense.cols(), vec![false; goal.as_slice().len()]);
         let mut right = free.clone();
         for iteration in 0..ITERATIONS {
-            dual.add_assign(&free, Precision::F32);
+            dual.add_assign(&free);
             if iteration < CHOICES {
                 mask = Mask::of_least_size(&dual, at(iteration, target.pattern), target.scope);
             }
             split(&mut dual, mask.removed(), &goal, &mut right);
             compute::multiply(&right, &self.inverse, &mut free);
         }
-        dual.add_assign(&free, Precision::F32);
+        dual.add_assign(&free);
         mask.apply(&mut dual);
         self.problem.restore(&mut dual, dense, mask.removed());
         Ok(PrunedLinear { mask, weights: dual })
