@@ -209,10 +209,10 @@ mod tests {
 
     fn chosen(
         source: &str,
-        settings: DatasetSettings,
+        settings: &DatasetSettings,
         names: &[&str],
     ) -> std::result::Result<Vec<String>, String> {
-        Dataset::of(source, &settings).unwrap().choose(names)
+        Dataset::of(source, settings).unwrap().choose(names)
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
             ),
         ] {
             let names: Vec<&str> = others.iter().copied().chain([expected]).collect();
-            let found = chosen(preset, DatasetSettings::default(), &names).unwrap();
+            let found = chosen(preset, &DatasetSettings::default(), &names).unwrap();
             assert_eq!(found, [expected], "{preset}");
         }
     }
@@ -281,7 +281,8 @@ mod tests {
             split: split.map(Into::into),
             shards,
         };
-        let of = |config, split, shards| chosen("hub:o/n", settings(config, split, shards), &names);
+        let of =
+            |config, split, shards| chosen("hub:o/n", &settings(config, split, shards), &names);
         assert_eq!(of(Some("a"), None, 1).unwrap(), ["a/train-0.parquet"]);
         assert_eq!(of(None, None, 9).unwrap().len(), 3);
         assert_eq!(of(Some("a"), Some("test"), 1).unwrap(), ["a/test.jsonl"]);

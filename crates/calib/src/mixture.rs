@@ -94,7 +94,8 @@ fn part(recipe: &Recipe, source: &str, samples: usize) -> Recipe {
     if !documents && !own {
         part.filters = FilterSettings::default();
     }
-    if !documents && !(own && recipe.synthesis.prefix_file.is_some()) {
+    let prefixes = own && recipe.synthesis.prefix_file.is_some();
+    if !documents && !prefixes {
         (part.field, part.split, part.bad_records) = (None, None, BadRecords::default());
     }
     part

@@ -1,6 +1,7 @@
 //! Hub data sets, against a small server on the loopback.
 
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+// a test may panic; the server is that of lm's tests, and more than is needed here
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, dead_code, unreachable_pub)]
 
 mod common;
 #[path = "../../lm/tests/hub/server.rs"]

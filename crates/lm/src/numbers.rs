@@ -15,16 +15,16 @@ pub(crate) fn maximum(values: &[f32]) -> f32 {
 
 /// The largest of `values`; not a number where one of them is not finite.
 pub(crate) fn finite_maximum(values: &[f32]) -> f32 {
-    // `x - x` is 0 for a number and NaN for the rest.
+    // `0 · x` is a zero for a number and NaN for the rest.
     let mut lanes = [0.0f32; 16];
     let (chunks, tail) = values.as_chunks::<16>();
     for chunk in chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += value - value;
+            *lane += 0.0 * value;
         }
     }
-    let differences = lanes.into_iter().chain(tail.iter().map(|value| value - value));
-    maximum(values) + differences.sum::<f32>()
+    let zeros = lanes.into_iter().chain(tail.iter().map(|value| 0.0 * value));
+    maximum(values) + zeros.sum::<f32>()
 }
 
 #[cfg(test)]

@@ -47,11 +47,9 @@ fn what_filters_drop_is_said_with_an_example() {
     let twice = format!("{}{}", records(3), records(3));
     fs::write(bench.path("qa.jsonl"), twice).unwrap();
     fs::write(bench.path("task.txt"), text(41)).unwrap();
-    let line = format!(
-        "calibrate dense -o set.safetensors --calibration qa.jsonl --packing whole --duplicates \
-         exact --samples 3 --length 200"
-    );
-    let made = bench.run(&line).succeeded().stdout();
+    let line = "calibrate dense -o set.safetensors --calibration qa.jsonl --packing whole \
+                --duplicates exact --samples 3 --length 200";
+    let made = bench.run(line).succeeded().stdout();
     assert!(made.contains("3 by duplicates of 6 texts"), "{made}");
     assert!(made.contains("duplicates: the same as text 0"), "{made}");
     // sequences of different lengths serve a run
