@@ -96,10 +96,12 @@ fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
     let runs = measured || allocation.is_some_and(|allocation| allocation.needs_calibration());
     // dense and pruned in f32, what the steps take, two masks; then the encoded bytes, the decoded copy
     let pruning = linear * (4 + 4 + 2 + (4 * room.linear_matrices).max(4 + 4));
-    // residual, input, queries, keys, values, result of the attention; gate and up of the MLP
+    // residual, input, queries, keys, values, result of the attention; gate and up of the MLP; the
+    // inputs once more, packed for the Gram matrix
     let widest = blocks.iter().map(|block| block.mlp.intermediate).max().unwrap_or(0) as u64;
     let chunk = if runs { (longest.max(2048) + longest) as u64 } else { 0 };
-    let running = chunk * (2 * widest + 6 * model.spec().hidden as u64) * 4;
+    let packed = if needs.gram { widest } else { 0 };
+    let running = chunk * (2 * widest + packed + 6 * model.spec().hidden as u64) * 4;
     let program = BASE + TOKEN * model.spec().vocabulary as u64;
     program + copies * block * value_size(model.precision()) + pruning + running + grams
 }
