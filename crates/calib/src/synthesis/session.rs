@@ -115,14 +115,11 @@ impl Session<'_> {
         if streams.is_empty() {
             return Ok(());
         }
-        let journal_mean = journal.mean_length();
         let mut keep = |text: super::Text| {
             let readable = self.tokenizer.decode(&text.tokens, true)?;
             journal.add_text(text, readable)
         };
-        let expected = journal_mean.unwrap_or(self.windows.length) * streams.len();
-        let observer = Expecting { inner: self.observer, total: expected as u64 };
-        let written = self.author.write(&streams, &mut keep, &observer);
+        let written = self.author.write(&streams, &mut keep, self.observer);
         journal.sync()?;
         written
     }
@@ -198,34 +195,6 @@ fn passage<'a>(candidate: &Candidate<'a>, text: &'a str) -> Passage<'a> {
         tokens: candidate.text.body(),
         written: Some(candidate.text.written()),
         score: Some(candidate.score),
-    }
-}
-
-/// Passes work on with an estimate of how much it is: texts that end early are common.
-struct Expecting<'a> {
-    inner: &'a dyn Observer,
-    total: u64,
-}
-
-impl Observer for Expecting<'_> {
-    fn started(&self, work: &str, total: u64) {
-        self.inner.started(work, total.min(self.total));
-    }
-
-    fn advanced(&self, units: u64) {
-        self.inner.advanced(units);
-    }
-
-    fn finished(&self) {
-        self.inner.finished();
-    }
-
-    fn note(&self, note: &str) {
-        self.inner.note(note);
-    }
-
-    fn cancelled(&self) -> bool {
-        self.inner.cancelled()
     }
 }
 
