@@ -5,6 +5,7 @@ mod support;
 
 use compute::Precision;
 use lm::generation::{Event, Finish, Generated, Prompt, Sampling, Settings, generate, plan};
+use lm::scoring::{Options, Score, token_log_probabilities};
 use lm::{Batch, Error, Model, Observer, Silent};
 use support::{random_model, random_tokens, with_threads};
 
@@ -91,6 +92,22 @@ fn the_cache_gives_what_running_the_whole_text_gives() {
         let prompts: Vec<_> = prompts().into_iter().filter(|p| p.tokens.len() == 12).collect();
         let expected = naive_greedy(&model, &prompts[0].tokens, 20);
         assert_eq!(run(&model, &prompts, &settings)[0].tokens, expected);
+    }
+}
+
+#[test]
+fn the_score_is_what_scoring_the_text_gives() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let model = random_model(precision);
+        let sampling = Sampling { repetition_penalty: 1.5, ..Sampling::default() };
+        let texts = run(&model, &prompts(), &Settings { sampling, ..settings() });
+        let tokens: Vec<&[u32]> = texts.iter().map(|text| &text.tokens[..]).collect();
+        let probabilities =
+            token_log_probabilities(&model, &tokens, &Options::default(), &Silent).unwrap();
+        for (text, probabilities) in texts.iter().zip(probabilities) {
+            let expected: f64 = probabilities[text.prompt_tokens - 1..].iter().sum();
+            assert_eq!(text.score, Score { sum: expected, tokens: text.new_tokens().len() });
+        }
     }
 }
 

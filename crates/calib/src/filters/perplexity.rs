@@ -32,7 +32,8 @@ Parameters
   perplexity (--perplexity-band LEAST:MOST): all unless given.
 
 Cost
-  One forward pass over every text or sequence that is judged.
+  One forward pass over every sequence of documents that is judged; none for the model's own texts,
+  whose tokens are scored as they are written (given tokens are context and not scored).
 
 Reference
   Ji et al., Beware of Calibration Data for Pruning Large Language Models, ICLR 2025."

@@ -1,13 +1,12 @@
-//! Whoever writes texts and says how probable they are.
+//! Whoever writes texts.
 
 use lm::generation::Sampling;
-use lm::scoring::Score;
 use lm::{Model, Observer};
 
 use super::{Request, Synthesis, SynthesisSettings, Text};
-use crate::{Result, scores::scores};
+use crate::Result;
 
-/// Writes texts and says how probable they are.
+/// Writes texts.
 pub(crate) trait Author {
     /// Writes the texts `streams` and hands each over when it is finished.
     fn write(
@@ -17,14 +16,11 @@ pub(crate) trait Author {
         observer: &dyn Observer,
     ) -> Result<()>;
 
-    /// The probability of every text.
-    fn score(&self, texts: &[&[u32]], observer: &dyn Observer) -> Result<Vec<Score>>;
-
-    /// What writing and scoring `tokens` tokens costs, for people.
+    /// What writing `tokens` tokens costs, for people.
     fn cost(&self, tokens: usize) -> String;
 }
 
-/// A model that writes by a strategy and scores its own texts.
+/// A model that writes by a strategy.
 pub(crate) struct ModelAuthor<'a> {
     pub(crate) synthesis: &'static dyn Synthesis,
     pub(crate) model: &'a Model,
@@ -56,15 +52,11 @@ impl Author for ModelAuthor<'_> {
         self.synthesis.write(&request, sink, observer)
     }
 
-    fn score(&self, texts: &[&[u32]], observer: &dyn Observer) -> Result<Vec<Score>> {
-        scores(self.model, texts, self.memory, observer)
-    }
-
     fn cost(&self, tokens: usize) -> String {
         let parameters = self.model.spec().parameters() as f64;
-        let operations = 4.0 * parameters * tokens as f64;
+        let operations = 2.0 * parameters * tokens as f64;
         format!(
-            "{:.1} TFLOP (writing and scoring with {:.1} million parameters)",
+            "{:.1} TFLOP (writing with {:.1} million parameters)",
             operations / 1e12,
             parameters / 1e6
         )

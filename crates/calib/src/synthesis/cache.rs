@@ -14,7 +14,7 @@ use super::{Journal, SynthesisSettings};
 use crate::{CalibrationSet, Error, FilterSettings, Result, recipe::Windows};
 
 /// Raised when equal recipes no longer give equal texts.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Everything that a text depends on, its number aside.
 #[derive(Serialize)]

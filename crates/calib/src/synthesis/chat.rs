@@ -1,9 +1,10 @@
 //! An instruction-tuned model writes a user's request and then its own answer.
 
 use lm::generation::{Finish, Generated, Prompt, Sampling};
+use lm::scoring::Score;
 use lm::{Observer, Tokenizer};
 
-use super::parts::{Part, Unseen};
+use super::parts::{Beginning, Part, Unseen, text};
 use super::{Request, Synthesis, Text};
 use crate::{Result, chat::Template};
 
@@ -62,10 +63,8 @@ Reference
         let opening = tokenizer.encode(&frame.opening, false)?;
         let turn = tokenizer.encode(&frame.turn, false)?;
         let asked = requests(request, &opening, &turn, sink, observer)?;
-        let mut answer = |prompt: &Prompt, generated: Generated| -> Result<()> {
-            let ended = generated.finish == Finish::Stop;
-            let (stream, prefix) = (prompt.stream, opening.len());
-            sink(Text { stream, lead: 0, prefix, ended, tokens: generated.tokens })
+        let mut answer = |stream: u64, generated: Generated| -> Result<()> {
+            sink(text(stream, 0, opening.len(), generated))
         };
         let tokens = request.length - request.length / REQUEST;
         request.grow(&asked, &request.body(tokens), &mut answer, observer)
@@ -80,9 +79,9 @@ fn requests(
     turn: &[u32],
     sink: &mut dyn FnMut(Text) -> Result<()>,
     observer: &dyn Observer,
-) -> Result<Vec<Prompt>> {
-    let prompt = |&stream: &u64| Prompt { tokens: opening.to_vec(), stream };
-    let prompts: Vec<Prompt> = request.streams.iter().map(prompt).collect();
+) -> Result<Vec<Beginning>> {
+    let prompt = |&stream: &u64| Beginning::from(Prompt { tokens: opening.to_vec(), stream });
+    let prompts: Vec<Beginning> = request.streams.iter().map(prompt).collect();
     let tokenizer = &request.model.checkpoint().tokenizer;
     let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, repetition_penalty: 1.0 };
     let tokens = (request.length / REQUEST).max(1);
@@ -90,8 +89,8 @@ fn requests(
     let part = Part { sampling, mixed: false, tokens, stop };
     let context = request.model.spec().context;
     let mut asked = Vec::new();
-    let mut keep = |prompt: &Prompt, generated: Generated| -> Result<()> {
-        let (stream, mut tokens) = (prompt.stream, generated.tokens);
+    let mut keep = |stream: u64, generated: Generated| -> Result<()> {
+        let Generated { mut tokens, score, .. } = generated;
         if generated.finish == Finish::Stop {
             tokens.pop();
         }
@@ -99,13 +98,14 @@ fn requests(
         tokens.extend_from_slice(turn);
         if empty || tokens.len() >= context {
             let prefix = tokens.len();
-            return sink(Text { stream, lead: 0, prefix, ended: false, tokens });
+            let score = Score::default();
+            return sink(Text { stream, lead: 0, prefix, ended: false, tokens, score });
         }
-        asked.push(Prompt { tokens, stream });
+        asked.push(Beginning { prompt: Prompt { tokens, stream }, score });
         Ok(())
     };
     request.grow(&prompts, &part, &mut keep, &Unseen(observer))?;
-    asked.sort_by_key(|prompt| prompt.stream);
+    asked.sort_by_key(|beginning| beginning.prompt.stream);
     Ok(asked)
 }
 

@@ -42,7 +42,7 @@ Parameters
   five). temperatures mixes several. drop_share, repetition: see the filters.
 
 Cost
-  One forward pass per token, many texts at a time, and one more to score them.
+  One forward pass per token, many texts at a time.
 
 Reference
   Liu et al., LLM-QAT: Data-Free Quantization Aware Training for Large Language Models, 2023 (three to

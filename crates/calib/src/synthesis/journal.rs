@@ -10,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lm::scoring::Score;
 use serde::{Deserialize, Serialize};
 
 use super::Text;
@@ -28,21 +27,18 @@ enum Line {
         /// The text as people read it; never read back.
         readable: String,
     },
-    /// How probable the model finds a text.
-    Score { stream: u64, log_likelihood: f64, tokens: usize },
 }
 
-/// Texts and scores by number, kept on disk where there is a folder to keep them in.
+/// Texts by number, kept on disk where there is a folder to keep them in.
 pub(crate) struct Journal {
     texts: BTreeMap<u64, Text>,
-    scores: BTreeMap<u64, Score>,
     file: Option<(PathBuf, File)>,
 }
 
 impl Journal {
     /// A journal that nothing keeps.
     pub(crate) fn in_memory() -> Self {
-        Self { texts: BTreeMap::new(), scores: BTreeMap::new(), file: None }
+        Self { texts: BTreeMap::new(), file: None }
     }
 
     /// Opens the journal at `path`, made if need be, and locks it against other runs.
@@ -103,12 +99,8 @@ impl Journal {
             Line::Text { text, .. } if !first && text.is_sound(vocabulary) => {
                 self.texts.insert(text.stream, text);
             }
-            Line::Score { stream, log_likelihood, tokens } if self.texts.contains_key(&stream) => {
-                self.scores.insert(stream, Score { sum: log_likelihood, tokens });
-            }
             Line::Identity(_) => return Err("texts of another recipe".into()),
             Line::Text { .. } => return Err("a text out of place or not sound".into()),
-            Line::Score { stream, .. } => return Err(format!("a score of no text ({stream})")),
         }
         Ok(())
     }
@@ -128,14 +120,6 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps a score.
-    pub(crate) fn add_score(&mut self, stream: u64, score: Score) -> Result<()> {
-        let Score { sum: log_likelihood, tokens } = score;
-        self.append(&Line::Score { stream, log_likelihood, tokens })?;
-        self.scores.insert(stream, score);
-        Ok(())
-    }
-
     /// Makes sure that what was appended outlives a loss of power.
     pub(crate) fn sync(&self) -> Result<()> {
         let Some((path, file)) = &self.file else { return Ok(()) };
@@ -145,11 +129,6 @@ impl Journal {
     /// The text with the number `stream`.
     pub(crate) fn text(&self, stream: u64) -> Option<&Text> {
         self.texts.get(&stream)
-    }
-
-    /// The score of the text with the number `stream`.
-    pub(crate) fn score(&self, stream: u64) -> Option<Score> {
-        self.scores.get(&stream).copied()
     }
 
     /// Mean number of tokens of the finished texts, special tokens not counted; nothing where there

@@ -1,7 +1,7 @@
 //! Calibration text that a model writes itself: one strategy per file.
 //!
 //! To add a strategy, write its file and add its line to [`SYNTHESES`]. What a strategy writes is
-//! saved text by text, scored, filtered and cut into windows here, whatever the strategy.
+//! saved text by text, filtered and cut into windows here, whatever the strategy.
 
 mod author;
 mod bos;
@@ -21,6 +21,7 @@ mod windows;
 mod tests;
 
 use lm::generation::Sampling;
+use lm::scoring::Score;
 use lm::{Model, Observer};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,7 @@ pub(crate) use prefixes::prefixes;
 pub(crate) use session::{Session, Written, counts};
 
 /// A text that a model wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Text {
     /// Its number, which is also the number of the stream of random numbers it was drawn with.
     pub stream: u64,
@@ -47,6 +48,8 @@ pub struct Text {
     pub ended: bool,
     /// All of its tokens.
     pub tokens: Vec<u32>,
+    /// How probable the model finds what it wrote, given all that is before it.
+    pub score: Score,
 }
 
 impl Text {
@@ -60,11 +63,17 @@ impl Text {
         self.body().len() - self.prefix
     }
 
+    /// Its perplexity; infinite where nothing was written.
+    pub(crate) fn perplexity(&self) -> f64 {
+        if self.score.tokens == 0 { f64::INFINITY } else { self.score.perplexity() }
+    }
+
     /// Whether its parts fit into it and its tokens into a vocabulary.
     pub(crate) fn is_sound(&self, vocabulary: usize) -> bool {
         let parts = [self.lead, self.prefix, usize::from(self.ended)];
         let needed = parts.iter().try_fold(0usize, |sum, part| sum.checked_add(*part));
         needed.is_some_and(|needed| needed <= self.tokens.len())
+            && self.score.tokens <= self.tokens.len()
             && self.tokens.iter().all(|token| (*token as usize) < vocabulary)
     }
 }

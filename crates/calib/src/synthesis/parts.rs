@@ -2,9 +2,17 @@
 
 use lm::Observer;
 use lm::generation::{self, Event, Finish, Generated, Prompt, Sampling, Settings};
+use lm::scoring::Score;
 
 use super::{Request, Text};
 use crate::{Error, Result};
+
+/// A text that goes on: its tokens so far, and the score of those the model wrote.
+#[derive(Clone)]
+pub(super) struct Beginning {
+    pub(super) prompt: Prompt,
+    pub(super) score: Score,
+}
 
 /// One part of writing: texts grow by so many tokens, drawn in one way.
 pub(super) struct Part {
@@ -25,12 +33,12 @@ impl Request<'_> {
         Part { sampling: self.sampling.clone(), mixed: true, tokens, stop }
     }
 
-    /// Continues every prompt, and hands over what it became; in any order.
+    /// Continues every text, and hands over what it became, its score that of all it has; in any order.
     pub(super) fn grow(
         &self,
-        prompts: &[Prompt],
+        beginnings: &[Beginning],
         part: &Part,
-        sink: &mut dyn FnMut(&Prompt, Generated) -> Result<()>,
+        sink: &mut dyn FnMut(u64, Generated) -> Result<()>,
         observer: &dyn Observer,
     ) -> Result<()> {
         let temperatures = match part.mixed {
@@ -38,8 +46,10 @@ impl Request<'_> {
             _ => &[part.sampling.temperature],
         };
         for (place, &temperature) in temperatures.iter().enumerate() {
-            let of = |prompt: &&Prompt| prompt.stream % temperatures.len() as u64 == place as u64;
-            let group: Vec<Prompt> = prompts.iter().filter(of).cloned().collect();
+            let of = |beginning: &&Beginning| {
+                beginning.prompt.stream % temperatures.len() as u64 == place as u64
+            };
+            let group: Vec<&Beginning> = beginnings.iter().filter(of).collect();
             let sampling = Sampling { temperature, ..part.sampling.clone() };
             self.grow_alike(&group, sampling, part, sink, observer)?;
         }
@@ -48,10 +58,10 @@ impl Request<'_> {
 
     fn grow_alike(
         &self,
-        prompts: &[Prompt],
+        beginnings: &[&Beginning],
         sampling: Sampling,
         part: &Part,
-        sink: &mut dyn FnMut(&Prompt, Generated) -> Result<()>,
+        sink: &mut dyn FnMut(u64, Generated) -> Result<()>,
         observer: &dyn Observer,
     ) -> Result<()> {
         let settings = Settings {
@@ -62,16 +72,19 @@ impl Request<'_> {
             memory: self.memory,
             batch: None,
         };
+        let prompts: Vec<Prompt> = beginnings.iter().map(|one| one.prompt.clone()).collect();
         // The sink's own error comes back as itself, not as what generation makes of it.
         let mut failure = None;
         let mut finished = |event: Event| -> lm::Result<()> {
-            let Event::Finished(generated) = event else { return Ok(()) };
-            sink(&prompts[generated.prompt], generated).map_err(|error| {
+            let Event::Finished(mut generated) = event else { return Ok(()) };
+            let beginning = beginnings[generated.prompt];
+            generated.score = beginning.score.and(generated.score);
+            sink(beginning.prompt.stream, generated).map_err(|error| {
                 failure = Some(error);
                 lm::Error::Cancelled
             })
         };
-        let ran = generation::generate(self.model, prompts, &settings, &mut finished, observer);
+        let ran = generation::generate(self.model, &prompts, &settings, &mut finished, observer);
         failure.map_or(ran.map_err(Error::Model), Err)
     }
 
@@ -87,7 +100,15 @@ impl Request<'_> {
 /// What was generated as a text that begins with `lead` special and `prefix` given tokens.
 pub(super) fn text(stream: u64, lead: usize, prefix: usize, generated: Generated) -> Text {
     let ended = generated.finish == Finish::Stop;
-    Text { stream, lead, prefix, ended, tokens: generated.tokens }
+    let Generated { tokens, score, .. } = generated;
+    Text { stream, lead, prefix, ended, tokens, score }
+}
+
+impl From<Prompt> for Beginning {
+    /// A text of which nothing was written.
+    fn from(prompt: Prompt) -> Self {
+        Self { prompt, score: Score::default() }
+    }
 }
 
 /// An observer of short parts: it is asked and not told.

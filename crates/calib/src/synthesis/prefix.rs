@@ -4,7 +4,8 @@ use compute::{Stream, mix};
 use lm::Observer;
 use lm::generation::{Generated, Prompt, Sampling};
 
-use super::{Request, Synthesis, Text, parts};
+use super::parts::{self, Beginning};
+use super::{Request, Synthesis, Text};
 use crate::Result;
 
 /// Keys the places of prefixes apart from the draws of tokens.
@@ -40,8 +41,8 @@ Parameters
   fifth of the texts, those of the highest perplexity, and those that loop.
 
 Cost
-  One forward pass per token, many texts at a time, and one more to score them: about 4 operations
-  per parameter and token. Finished texts are kept and never written twice.
+  One forward pass per token, many texts at a time: about 2 operations per parameter and token; the
+  perplexity comes with it. Finished texts are kept and never written twice.
 
 Reference
   Ji et al., Beware of Calibration Data for Pruning Large Language Models, ICLR 2025."
@@ -59,9 +60,9 @@ Reference
     ) -> Result<()> {
         let prefix = request.settings.prefix();
         let prompts = prompts(request, &request.lead()?, prefix);
-        let mut finished = |prompt: &Prompt, generated: Generated| {
+        let mut finished = |stream: u64, generated: Generated| {
             let lead = generated.prompt_tokens - prefix;
-            sink(parts::text(prompt.stream, lead, prefix, generated))
+            sink(parts::text(stream, lead, prefix, generated))
         };
         let part = request.body(request.length - prefix);
         request.grow(&prompts, &part, &mut finished, observer)
@@ -69,14 +70,14 @@ Reference
 }
 
 /// What each text begins with. An empty prompt begins with the beginning-of-text token.
-fn prompts(request: &Request<'_>, lead: &[u32], prefix: usize) -> Vec<Prompt> {
+fn prompts(request: &Request<'_>, lead: &[u32], prefix: usize) -> Vec<Beginning> {
     let prompt = |&stream: &u64| {
         let tokens = request.prefixes.map_or_else(Vec::new, |source| {
             let places = Stream::new(mix(request.seed ^ PLACES), stream);
             let place = places.below(0, (source.len() - prefix + 1) as u64) as usize;
             [lead, &source[place..place + prefix]].concat()
         });
-        Prompt { tokens, stream }
+        Beginning::from(Prompt { tokens, stream })
     };
     request.streams.iter().map(prompt).collect()
 }

@@ -1,11 +1,11 @@
-//! Rounds of writing, scoring and filtering until there is enough text.
+//! Rounds of writing and filtering until there is enough text.
 
 use std::collections::BTreeMap;
 
 use lm::{Observer, Tokenizer};
 
-use super::windows::{self, Candidate, cut};
-use super::{Author, Journal};
+use super::windows::{self, cut};
+use super::{Author, Journal, Text};
 use crate::filters::{Dropped, FilterSettings, Look, Panel, Passage};
 use crate::recipe::Windows;
 use crate::{Error, Origin, Result};
@@ -55,7 +55,6 @@ impl Session<'_> {
             self.observer.check()?;
             self.announce(journal, texts, round);
             self.write(journal, texts)?;
-            self.score(journal, texts)?;
             let (windows, dropped) = self.cut(journal, texts, &mut panel)?;
             if windows.sequences.len() >= self.windows.samples {
                 return Ok(self.written(windows, texts, dropped));
@@ -115,33 +114,13 @@ impl Session<'_> {
         if streams.is_empty() {
             return Ok(());
         }
-        let mut keep = |text: super::Text| {
+        let mut keep = |text: Text| {
             let readable = self.tokenizer.decode(&text.tokens, true)?;
             journal.add_text(text, readable)
         };
         let written = self.author.write(&streams, &mut keep, self.observer);
         journal.sync()?;
         written
-    }
-
-    /// Scores those of the first `texts` texts that have no score.
-    fn score(&self, journal: &mut Journal, texts: usize) -> Result<()> {
-        let missing = |stream: &u64| journal.score(*stream).is_none();
-        let streams: Vec<u64> = (0..texts as u64).filter(missing).collect();
-        if streams.is_empty() {
-            return Ok(());
-        }
-        let tokens = streams.iter().filter_map(|stream| journal.text(*stream));
-        let tokens: Vec<&[u32]> = tokens.map(|text| &text.tokens[..]).collect();
-        if tokens.len() != streams.len() {
-            let problem = format!("{} of {} texts were written", tokens.len(), streams.len());
-            return Err(Error::Synthesis { problem });
-        }
-        let scores = self.author.score(&tokens, self.observer)?;
-        for (stream, score) in streams.into_iter().zip(scores) {
-            journal.add_score(stream, score)?;
-        }
-        journal.sync()
     }
 
     /// Filters the first `texts` texts and cuts what is kept.
@@ -151,18 +130,14 @@ impl Session<'_> {
         texts: usize,
         panel: &mut Panel<'_>,
     ) -> Result<(windows::Windows, Vec<Dropped>)> {
-        let candidate = |stream| {
-            let (text, score) = (journal.text(stream)?, journal.score(stream)?);
-            Some(Candidate { text, score })
-        };
-        let all: Vec<_> = (0..texts as u64).filter_map(candidate).collect();
-        let readable = all.iter().map(|one| self.tokenizer.decode(one.text.body(), true));
+        let all: Vec<&Text> = (0..texts as u64).filter_map(|stream| journal.text(stream)).collect();
+        let readable = all.iter().map(|text| self.tokenizer.decode(text.body(), true));
         let readable = readable.collect::<lm::Result<Vec<String>>>()?;
         let passages: Vec<_> =
-            all.iter().zip(&readable).map(|(one, text)| passage(one, text)).collect();
+            all.iter().zip(&readable).map(|(text, readable)| passage(text, readable)).collect();
         panel.reset();
         let (kept, dropped) = panel.judge(&passages);
-        let kept: Vec<&Candidate<'_>> = kept.into_iter().map(|index| &all[index]).collect();
+        let kept: Vec<&Text> = kept.into_iter().map(|index| all[index]).collect();
         let end = self.tokenizer.eos.first().copied();
         Ok((cut(&kept, self.windows.length, end), dropped))
     }
@@ -188,13 +163,13 @@ impl Session<'_> {
     }
 }
 
-fn passage<'a>(candidate: &Candidate<'a>, text: &'a str) -> Passage<'a> {
+pub(super) fn passage<'a>(text: &'a Text, readable: &'a str) -> Passage<'a> {
     Passage {
-        number: candidate.text.stream,
-        text,
-        tokens: candidate.text.body(),
-        written: Some(candidate.text.written()),
-        score: Some(candidate.score),
+        number: text.stream,
+        text: readable,
+        tokens: text.body(),
+        written: Some(text.written()),
+        score: Some(text.score),
     }
 }
 

@@ -10,9 +10,10 @@ use lm::scoring::Score;
 use lm::{Observer, Silent, Tokenizer};
 use proptest::prelude::*;
 
-use super::windows::{Candidate, cut};
+use super::session::passage;
+use super::windows::cut;
 use super::{Author, Journal, Session, Text, Written};
-use crate::filters::{FilterSettings, Look, Panel, Passage};
+use crate::filters::{FilterSettings, Look, Panel};
 use crate::recipe::Windows;
 use crate::{Error, Origin, Result};
 
@@ -26,7 +27,6 @@ struct Fake {
     patience: Cell<usize>,
     /// The numbers of the texts it wrote.
     wrote: RefCell<Vec<u64>>,
-    scored: Cell<usize>,
 }
 
 impl Fake {
@@ -35,7 +35,6 @@ impl Fake {
             lengths: (shortest, longest),
             patience: Cell::new(usize::MAX),
             wrote: RefCell::new(Vec::new()),
-            scored: Cell::new(0),
         }
     }
 }
@@ -59,18 +58,10 @@ impl Author for Fake {
             let length = shortest + random.below(0, longest - shortest + 1);
             let body = (1..=length).map(|place| random.below(place, 256) as u32);
             let tokens = [testkit::BOS].into_iter().chain(body).chain([END]).collect();
-            sink(Text { stream, lead: 1, prefix: 0, ended: true, tokens })?;
+            let score = Score { sum: -random.uniform(99) * 100.0, tokens: length as usize + 1 };
+            sink(Text { stream, lead: 1, prefix: 0, ended: true, tokens, score })?;
         }
         Ok(())
-    }
-
-    fn score(&self, texts: &[&[u32]], _observer: &dyn Observer) -> Result<Vec<Score>> {
-        self.scored.set(self.scored.get() + texts.len());
-        let score = |text: &&[u32]| {
-            let sum: u32 = text.iter().sum();
-            Score { sum: -f64::from(sum % 977) / 3.0, tokens: text.len() - 1 }
-        };
-        Ok(texts.iter().map(score).collect())
     }
 
     fn cost(&self, tokens: usize) -> String {
@@ -130,7 +121,6 @@ fn an_interrupted_run_ends_like_one_that_was_not_and_writes_nothing_twice() {
     let mut wrote = author.wrote.into_inner();
     wrote.sort_unstable();
     assert_eq!(wrote, (0..expected.texts as u64).collect::<Vec<_>>());
-    assert_eq!(author.scored.get(), expected.texts);
 }
 
 #[test]
@@ -198,13 +188,7 @@ fn broken_journals_are_refused_by_line() {
         (format!("{first}\n{}\n", text.replace(":[256,", ":[272,")), "line 2: a text out of place"),
         (format!("{first}\n{}\n", text.replace("\"lead\":1", "\"lead\":99")), "line 2: a text"),
         (format!("{first}\nnonsense\n{text}\n"), "line 2: expected"),
-        (
-            format!(
-                "{first}\n{}\n",
-                "{\"score\":{\"stream\":1,\"log_likelihood\":-1.0,\"tokens\":2}}"
-            ),
-            "line 2: a score of no text (1)",
-        ),
+        (format!("{first}\n{}\n", text.replace("\"sum\":", "\"total\":")), "line 2: missing field"),
     ] {
         fs::write(&path, content).unwrap();
         let found = open(&path).err().unwrap().to_string();
@@ -224,13 +208,9 @@ fn a_journal_in_use_is_not_shared() {
 
 /// A text of `body` tokens that end after `prefix` given ones.
 fn text(stream: u64, body: Vec<u32>) -> Text {
-    let tokens = [256].into_iter().chain(body).chain([END]).collect();
-    Text { stream, lead: 1, prefix: 0, ended: true, tokens }
-}
-
-fn candidate(text: &Text, mean_loss: f64) -> Candidate<'_> {
-    let tokens = text.tokens.len() - 1;
-    Candidate { text, score: Score { sum: -mean_loss * tokens as f64, tokens } }
+    let tokens: Vec<u32> = [256].into_iter().chain(body).chain([END]).collect();
+    let score = Score { sum: -1.0, tokens: tokens.len() - 1 };
+    Text { stream, lead: 1, prefix: 0, ended: true, tokens, score }
 }
 
 #[test]
@@ -240,18 +220,13 @@ fn filters_drop_the_empty_the_looping_and_the_improbable_in_this_order() {
     texts.push(text(10, vec![]));
     texts.push(text(11, vec![5; 60]));
     let losses = [3.0, 1.0, 2.0, 9.0, 1.5, 2.5, 8.0, 1.0, 1.0, 1.0, 0.1, 0.2];
-    let candidates: Vec<_> =
-        texts.iter().zip(losses).map(|(text, loss)| candidate(text, loss)).collect();
+    for (text, loss) in texts.iter_mut().zip(losses) {
+        text.score.sum = -loss * text.score.tokens as f64;
+    }
     let filters = FilterSettings::default().for_own();
     let mut panel = Panel::new(&filters, &[Look::Text, Look::Tokens, Look::Score]).unwrap();
-    let passage = |one: &Candidate<'_>| Passage {
-        number: one.text.stream,
-        text: "x",
-        tokens: one.text.tokens[1..one.text.tokens.len() - 1].to_vec().leak(),
-        written: Some(one.text.written()),
-        score: Some(one.score),
-    };
-    let (kept, dropped) = panel.judge(&candidates.iter().map(passage).collect::<Vec<_>>());
+    let (kept, dropped) =
+        panel.judge(&texts.iter().map(|text| passage(text, "x")).collect::<Vec<_>>());
     let kept: Vec<u64> = kept.into_iter().map(|index| index as u64).collect();
     assert_eq!(kept, [0, 1, 2, 4, 5, 7, 8, 9]);
     let reasons: Vec<_> =
@@ -272,9 +247,8 @@ proptest! {
         };
         let texts: Vec<Text> = lengths.iter().enumerate()
             .map(|(stream, &count)| text(stream as u64, body(stream, count))).collect();
-        let candidates: Vec<_> = texts.iter().map(|text| candidate(text, 1.0)).collect();
         let end = with_end.then_some(u32::MAX);
-        let windows = cut(&candidates.iter().collect::<Vec<_>>(), length, end);
+        let windows = cut(&texts.iter().collect::<Vec<_>>(), length, end);
         prop_assert_eq!(windows.sequences.len(), windows.origins.len());
         let mut used = vec![0; texts.len()];
         for (sequence, origin) in windows.sequences.iter().zip(&windows.origins) {

@@ -1,25 +1,7 @@
 //! Texts of many lengths become windows of one.
 
-use lm::scoring::Score;
-
 use super::Text;
 use crate::{Origin, provenance::Piece};
-
-/// A text with the probability its own author gives it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Candidate<'a> {
-    /// The text.
-    pub(crate) text: &'a Text,
-    /// Its log-probability.
-    pub(crate) score: Score,
-}
-
-impl Candidate<'_> {
-    /// The text's perplexity; infinite where nothing of it was scored.
-    fn perplexity(&self) -> f64 {
-        if self.score.tokens == 0 { f64::INFINITY } else { self.score.perplexity() }
-    }
-}
 
 /// Windows cut from texts.
 pub(crate) struct Windows {
@@ -35,11 +17,11 @@ pub(crate) struct Windows {
 ///
 /// Texts that fill a window are windows by themselves. What is shorter is joined, with `end` (the
 /// end-of-text token) between, until a window is full; a text that does not fit goes on in the next.
-pub(crate) fn cut(texts: &[&Candidate<'_>], length: usize, end: Option<u32>) -> Windows {
+pub(crate) fn cut(texts: &[&Text], length: usize, end: Option<u32>) -> Windows {
     let mut windows = Windows { sequences: Vec::new(), origins: Vec::new(), rest: 0 };
     let mut joined = Joined { tokens: Vec::new(), pieces: Vec::new(), length };
     for text in texts {
-        let body = text.text.body();
+        let body = text.body();
         let whole = body.len() - body.len() % length;
         for start in (0..whole).step_by(length) {
             windows.push(body[start..start + length].to_vec(), vec![piece(text, start, length)]);
@@ -66,14 +48,8 @@ struct Joined {
 
 impl Joined {
     /// Adds the body of `text` from `start` on.
-    fn add(
-        &mut self,
-        text: &Candidate<'_>,
-        mut start: usize,
-        end: Option<u32>,
-        full: &mut Windows,
-    ) {
-        let body = text.text.body();
+    fn add(&mut self, text: &Text, mut start: usize, end: Option<u32>, full: &mut Windows) {
+        let body = text.body();
         if start == body.len() {
             return;
         }
@@ -97,12 +73,12 @@ impl Joined {
     }
 }
 
-fn piece(text: &Candidate<'_>, offset: usize, tokens: usize) -> Piece {
+fn piece(text: &Text, offset: usize, tokens: usize) -> Piece {
     Piece {
-        text: text.text.stream,
+        text: text.stream,
         offset,
         tokens,
-        prefix: text.text.prefix,
+        prefix: text.prefix,
         // JSON has no infinity.
         perplexity: text.perplexity().min(f64::MAX),
     }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::plan::{self, PREFILL_TOKENS};
 use super::{Event, Finish, Generated, Plan, Prompt, Settings};
+use crate::scoring::{Score, log_probability};
 use crate::{Batch, Block, KeyValues, Model, Observer, OutputHead, Result};
 
 /// A loaded model, the sequences that run, and their cache.
@@ -33,6 +34,14 @@ struct Sequence {
     limit: (usize, Finish),
     seen: Seen,
     stream: Stream,
+    score: Score,
+}
+
+/// A token that was drawn, and its log-probability by the model's own distribution.
+#[derive(Clone, Copy)]
+struct Drawn {
+    token: u32,
+    log_probability: f64,
 }
 
 /// The distinct tokens of a sequence.
@@ -103,10 +112,10 @@ impl<'a> Engine<'a> {
         let lengths = self.lengths();
         let last_rows = self.forward(&lengths)?;
         let drawn = self.draw(&last_rows)?;
-        for (sequence, token) in self.running.iter_mut().zip(&drawn) {
-            if let Some(token) = *token {
-                sequence.push(token);
-                sink(Event::Token { prompt: sequence.prompt, token })?;
+        for (sequence, drawn) in self.running.iter_mut().zip(&drawn) {
+            if let Some(drawn) = *drawn {
+                sequence.push(drawn);
+                sink(Event::Token { prompt: sequence.prompt, token: drawn.token })?;
             }
         }
         observer.advanced(drawn.iter().flatten().count() as u64);
@@ -145,7 +154,7 @@ impl<'a> Engine<'a> {
     }
 
     /// The next token of every sequence whose tokens have all run.
-    fn draw(&self, last_rows: &Matrix) -> Result<Vec<Option<u32>>> {
+    fn draw(&self, last_rows: &Matrix) -> Result<Vec<Option<Drawn>>> {
         let mut logits = self.head.logits(last_rows.view());
         let vocabulary = logits.cols();
         let rows = logits.as_mut_slice().par_chunks_mut(vocabulary).zip(&self.running);
@@ -154,7 +163,9 @@ impl<'a> Engine<'a> {
                 return Ok(None);
             }
             let uniform = sequence.stream.uniform(sequence.tokens.len() as u64);
-            self.settings.sampling.draw(logits, &sequence.seen.tokens, uniform).map(Some)
+            let token = self.settings.sampling.draw(logits, &sequence.seen.tokens, uniform)?;
+            let log_probability = log_probability(logits, token as usize);
+            Ok(Some(Drawn { token, log_probability }))
         })
         .collect()
     }
@@ -188,12 +199,14 @@ impl Sequence {
         let mut seen = Seen::new(model.spec().vocabulary);
         tokens.iter().for_each(|&token| seen.insert(token));
         let stream = Stream::new(settings.seed, prompt.stream);
-        Ok(Self { prompt: index, tokens, prompt_tokens, run: 0, limit, seen, stream })
+        let score = Score::default();
+        Ok(Self { prompt: index, tokens, prompt_tokens, run: 0, limit, seen, stream, score })
     }
 
-    fn push(&mut self, token: u32) {
-        self.tokens.push(token);
-        self.seen.insert(token);
+    fn push(&mut self, drawn: Drawn) {
+        self.tokens.push(drawn.token);
+        self.seen.insert(drawn.token);
+        self.score = self.score.and(Score { sum: drawn.log_probability, tokens: 1 });
     }
 
     /// Why it is finished, where it is.
@@ -214,8 +227,8 @@ impl Sequence {
         observer: &dyn Observer,
     ) -> Result<()> {
         observer.advanced((self.limit.0 - self.tokens.len()) as u64);
-        let Self { prompt, tokens, prompt_tokens, .. } = self;
-        sink(Event::Finished(Generated { prompt, tokens, prompt_tokens, finish }))
+        let Self { prompt, tokens, prompt_tokens, score, .. } = self;
+        sink(Event::Finished(Generated { prompt, tokens, prompt_tokens, finish, score }))
     }
 }
 

@@ -13,6 +13,7 @@ pub use sampling::Sampling;
 
 use engine::Engine;
 
+use crate::scoring::Score;
 use crate::{Model, Observer, Result};
 
 /// What a text begins with.
@@ -44,7 +45,7 @@ pub struct Settings {
 }
 
 /// What happens while texts are generated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A text grew.
     Token {
@@ -58,7 +59,7 @@ pub enum Event {
 }
 
 /// A finished text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
     /// Index of its prompt.
     pub prompt: usize,
@@ -68,6 +69,9 @@ pub struct Generated {
     pub prompt_tokens: usize,
     /// Why it ended.
     pub finish: Finish,
+    /// How probable the model finds what it wrote, given all that is before it: by its own distribution,
+    /// before the sampling changed it.
+    pub score: Score,
 }
 
 /// Why a text ended.

@@ -56,13 +56,25 @@ impl Sampling {
         check("repetition_penalty", self.repetition_penalty, penalty, "above 0")
     }
 
-    /// Draws a token. `logits` (`[vocabulary]`) are changed in place; `seen` are the distinct tokens
-    /// of the sequence so far; `uniform` is a random number in `[0, 1)`.
+    /// Draws a token. `logits` (`[vocabulary]`) are changed on the way and given back as they were;
+    /// `seen` are the distinct tokens of the sequence so far; `uniform` is a random number in `[0, 1)`.
     ///
     /// # Errors
     /// When a logit is not finite.
     pub(crate) fn draw(&self, logits: &mut [f32], seen: &[u32], uniform: f64) -> Result<u32> {
+        if self.repetition_penalty == 1.0 {
+            return self.draw_unpenalised(logits, uniform);
+        }
+        let original: Vec<f32> = seen.iter().map(|&token| logits[token as usize]).collect();
         self.penalise(logits, seen);
+        let drawn = self.draw_unpenalised(logits, uniform);
+        for (&token, logit) in seen.iter().zip(original) {
+            logits[token as usize] = logit;
+        }
+        drawn
+    }
+
+    fn draw_unpenalised(&self, logits: &[f32], uniform: f64) -> Result<u32> {
         let maxima: Vec<f32> = logits.chunks(RUN).map(finite_maximum).collect();
         if maxima.iter().any(|largest| largest.is_nan()) {
             let token = logits.iter().position(|logit| !logit.is_finite()).unwrap_or_default();
@@ -80,9 +92,6 @@ impl Sampling {
     }
 
     fn penalise(&self, logits: &mut [f32], seen: &[u32]) {
-        if self.repetition_penalty == 1.0 {
-            return;
-        }
         for &token in seen {
             let logit = &mut logits[token as usize];
             let penalty = self.repetition_penalty;
@@ -291,6 +300,7 @@ mod tests {
         assert_eq!(Sampling::greedy().draw(&mut logits, &[1], 0.9).unwrap(), 1);
         let penalised = Sampling { repetition_penalty: 1.5, ..Sampling::greedy() };
         assert_eq!(penalised.draw(&mut logits, &[1], 0.9).unwrap(), 3);
+        assert_eq!(logits, [1.0, 3.0, -1.0, 3.0], "given back as they were");
         let mut far = vec![-2.0; 300];
         (far[131], far[132], far[299]) = (0.5, 0.5, 0.5);
         assert_eq!(Sampling::greedy().draw(&mut far, &[], 0.9).unwrap(), 131);

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use compute::Matrix;
+use compute::{Matrix, log_sum_exp};
 use rayon::prelude::*;
 
-use super::divergence::log_total;
 use crate::{Observer, OutputHead, Result};
 
 /// Tokens that run through a block at a time: enough to keep every core busy.
@@ -88,8 +87,8 @@ impl Chunk<'_> {
 }
 
 /// `log softmax(logits)[token]`.
-fn log_probability(logits: &[f32], token: usize) -> f64 {
-    f64::from(logits[token]) - log_total(logits)
+pub(crate) fn log_probability(logits: &[f32], token: usize) -> f64 {
+    f64::from(logits[token]) - log_sum_exp(logits)
 }
 
 /// Rows of logits that are made at a time.

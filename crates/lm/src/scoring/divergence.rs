@@ -1,5 +1,7 @@
 //! How far one model's predictions are from another's.
 
+use compute::log_sum_exp;
+
 use super::chunks::{Chunk, chunks, groups};
 use super::{Options, capacity, run, source::Source};
 use crate::{Error, Model, Observer, Result, numbers::maximum};
@@ -77,7 +79,7 @@ fn compare(
     token: usize,
 ) -> TokenDivergence {
     let (reference, other) = (reference.row(row), other.row(row));
-    let (expected, found) = (log_total(reference), log_total(other));
+    let (expected, found) = (log_sum_exp(reference), log_sum_exp(other));
     let log_probabilities =
         |(p, q): (&f32, &f32)| (f64::from(*p) - expected, f64::from(*q) - found);
     let kl = reference.iter().zip(other).map(log_probabilities).map(|(p, q)| p.exp() * (p - q));
@@ -87,13 +89,6 @@ fn compare(
         reference: f64::from(reference[token]) - expected,
         other: f64::from(other[token]) - found,
     }
-}
-
-/// The logarithm of the sum of the exponentials.
-pub(super) fn log_total(logits: &[f32]) -> f64 {
-    let largest = maximum(logits);
-    let total: f64 = logits.iter().map(|logit| f64::from((logit - largest).exp())).sum();
-    f64::from(largest) + total.ln()
 }
 
 /// The place of the largest value, the first of equals.

@@ -6,11 +6,13 @@ mod divergence;
 mod source;
 
 use compute::Matrix;
+use serde::{Deserialize, Serialize};
 
 use crate::{Batch, Model, Observer, Result, Spec, cost};
 use chunks::{Chunk, chunks, groups, logit_rows};
 use source::Source;
 
+pub(crate) use chunks::log_probability;
 pub use continuations::{Continuation, Request, continuations};
 pub use divergence::{TokenDivergence, token_divergences};
 
@@ -25,11 +27,11 @@ pub struct Options {
 }
 
 /// How probable a sequence is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Sum of the natural logarithms of the tokens' probabilities, each given all tokens before it.
     pub sum: f64,
-    /// Tokens scored: all but the first.
+    /// Tokens scored.
     pub tokens: usize,
 }
 

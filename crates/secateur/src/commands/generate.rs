@@ -81,6 +81,7 @@ fn report(
         "tokens": text.new_tokens(),
         "prompt_tokens": text.prompt_tokens,
         "finish": finish,
+        "perplexity": text.score.perplexity(),
         "seed": options.seed,
     }))
 }

@@ -1,10 +1,9 @@
 //! The positions that predict a scored token, through the head.
 
-use compute::Matrix;
+use compute::{Matrix, log_sum_exp};
 use rayon::prelude::*;
 
 use super::super::chunks::logit_rows;
-use super::super::divergence::log_total;
 use super::super::source::Source;
 use super::run::States;
 use super::{Continuation, Forest, Request};
@@ -85,7 +84,7 @@ fn targets(forest: &Forest<'_>, states: &States, requests: &[Request<'_>]) -> Ve
 
 /// The log-probability of every target of one row of logits, and whether it is a largest one.
 fn measure(logits: &[f32], asked: &[Target]) -> Vec<Found> {
-    let (total, largest) = (log_total(logits), maximum(logits));
+    let (total, largest) = (log_sum_exp(logits), maximum(logits));
     let of = |&target: &Target| {
         let logit = logits[target.token as usize];
         let log_probability = f64::from(logit) - total;
