@@ -34,7 +34,10 @@ mod symmetric;
 mod testing;
 
 pub use activation::{Activation, gate};
-pub use attention::{AttentionShape, Sequence, causal_attention, causal_attention_batch};
+pub use attention::{
+    AttentionShape, CachedSequence, KeyValueCache, Sequence, causal_attention,
+    causal_attention_batch, causal_attention_cached,
+};
 pub use columns::add_squared_column_norms;
 pub use eigen::Eigen;
 pub use factor::inverse_factor;

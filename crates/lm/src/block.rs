@@ -3,13 +3,11 @@
 use std::ops::Range;
 
 use compute::{
-    Linear, Matrix, MatrixRef, Precision, Rope, Sequence, add_rms_norm, causal_attention,
-    causal_attention_batch, gate, rms_norm,
+    CachedSequence, KeyValueCache, Linear, Matrix, MatrixRef, Precision, Rope, Sequence,
+    add_rms_norm, causal_attention_batch, causal_attention_cached, gate, rms_norm,
 };
 
-use rayon::prelude::*;
-
-use crate::{BlockSpec, KeyValues, Site};
+use crate::{BlockSpec, Site};
 
 /// What a block holds beside its linears: norms and position embedding.
 ///
@@ -28,7 +26,7 @@ pub struct Frame {
 #[derive(Debug)]
 pub struct Batch<'a> {
     lengths: &'a [usize],
-    past: Option<&'a mut [KeyValues]>,
+    past: Option<&'a mut [KeyValueCache]>,
 }
 
 /// Where a forward pass stands between two stages of a block.
@@ -60,7 +58,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Panics
     /// When there is not one past per sequence.
-    pub fn cached(lengths: &'a [usize], past: &'a mut [KeyValues]) -> Self {
+    pub fn cached(lengths: &'a [usize], past: &'a mut [KeyValueCache]) -> Self {
         assert_eq!(lengths.len(), past.len(), "one past per sequence");
         Self { lengths, past: Some(past) }
     }
@@ -157,31 +155,17 @@ impl Frame {
                 causal_attention_batch(shape, &sequences, self.precision, &mut context);
             }
             Some(past) => {
-                let sequences = past.par_iter_mut().zip(&rows);
-                let contexts: Vec<Matrix> =
-                    sequences.map(|(past, rows)| self.go_on(past, &sequence(rows))).collect();
-                context = stack(&contexts, q.cols());
+                let sequences = past.iter_mut().zip(&rows).map(|(past, rows)| {
+                    let Sequence { q, k, v } = sequence(rows);
+                    CachedSequence { q, k, v, past }
+                });
+                let mut sequences: Vec<_> = sequences.collect();
+                causal_attention_cached(&self.spec.attention, &mut sequences, &mut context);
             }
         }
         [q, k, v].into_iter().for_each(Matrix::recycle);
         context
     }
-
-    /// The attention of one sequence whose new keys and values are appended to `past`.
-    fn go_on(&self, past: &mut KeyValues, new: &Sequence<'_>) -> Matrix {
-        past.append(new.k, new.v);
-        past.with_views(|keys, values| {
-            causal_attention(&self.spec.attention, new.q, keys, values, self.precision)
-        })
-    }
-}
-
-/// Matrices of `cols` columns, one below the other.
-fn stack(parts: &[Matrix], cols: usize) -> Matrix {
-    let rows = parts.iter().map(Matrix::rows).sum();
-    let mut values = Vec::with_capacity(rows * cols);
-    parts.iter().for_each(|part| values.extend_from_slice(part.as_slice()));
-    Matrix::from_vec(rows, cols, values)
 }
 
 impl Block {

@@ -1,8 +1,8 @@
 //! What a model takes in memory, estimated before any of it is loaded.
 
-use compute::Precision;
+use compute::{KeyValueCache, Precision};
 
-use crate::{BlockSpec, Error, KeyValues, Result, Spec};
+use crate::{BlockSpec, Error, Result, Spec};
 
 /// Bytes one weight of a loaded linear takes.
 fn weight_size(precision: Precision) -> u64 {
@@ -70,10 +70,10 @@ pub(crate) fn activations_per_token(spec: &Spec) -> u64 {
     (widest * size_of::<f32>()) as u64
 }
 
-/// Bytes of one token's keys and values in all blocks.
-pub(crate) fn cache_per_token(spec: &Spec, precision: Precision) -> u64 {
-    let width = |block: &BlockSpec| block.attention.kv_width();
-    spec.blocks.iter().map(|block| KeyValues::bytes_per_token(width(block), precision)).sum()
+/// Bytes of the keys and values of `tokens` tokens of one sequence in all blocks.
+pub(crate) fn cache(spec: &Spec, tokens: usize, precision: Precision) -> u64 {
+    let bytes = |block: &BlockSpec| KeyValueCache::bytes(&block.attention, tokens, precision);
+    spec.blocks.iter().map(bytes).sum()
 }
 
 /// Refuses `what` when `needed` bytes are more than `allowed`.

@@ -13,7 +13,6 @@ mod block;
 mod config;
 mod cost;
 mod error;
-mod key_values;
 mod model;
 mod numbers;
 
@@ -25,7 +24,6 @@ mod tokenizer;
 pub use block::{Batch, Block, BlockState, Frame};
 pub use checkpoint::{Checkpoint, Dtype, Tensor, TensorInfo, TensorStore};
 pub use error::{Error, Result};
-pub use key_values::KeyValues;
 pub use model::{Model, OutputHead};
 pub use observer::{Observer, Silent};
 pub use spec::{

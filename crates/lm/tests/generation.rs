@@ -170,7 +170,8 @@ fn the_batch_follows_from_the_memory() {
     let free = plan(&model, &prompts(), &settings()).unwrap();
     assert_eq!((free.batch, free.longest), (11, 64));
     let one = free.cache_bytes / 11;
-    assert_eq!(one, 64 * 2 * 2 * 16 * 4);
+    // 2 blocks of 2 heads; whole tiles of 128 tokens, values up to a panel's width of 32
+    assert_eq!(one, 2 * 2 * 128 * (8 + 32) * 4);
     let everything = free.weight_bytes + free.working_bytes + free.cache_bytes;
     let bounded =
         |memory| plan(&model, &prompts(), &Settings { memory: Some(memory), ..settings() });

@@ -5,6 +5,7 @@
 //! key positions, so a query's result depends neither on the queries it was computed with nor on
 //! the number of threads.
 
+mod cache;
 mod panels;
 mod softmax;
 mod span;
@@ -15,8 +16,10 @@ use rayon::prelude::*;
 
 use crate::kernels::Kernels;
 use crate::{KernelLevel, Matrix, MatrixRef, Precision};
-use panels::SequencePanels;
+use panels::{PackedHead, SequencePanels};
 use span::{Partial, Problem, SPAN};
+
+pub use cache::{CachedSequence, KeyValueCache, causal_attention_cached};
 
 /// The heads of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,30 +106,63 @@ struct QueryTile<'a, 'o> {
     out: &'o mut [f32],
 }
 
+/// Where a tile's head finds its keys and values packed, if they are.
+type Packed<'p> = dyn Fn(&QueryTile<'_, '_>, usize) -> Option<PackedHead<'p>> + Sync + 'p;
+
 fn attend(kernels: Kernels, shape: &AttentionShape, sequences: &[Sequence<'_>], out: &mut Matrix) {
-    assert!(shape.kv_heads > 0 && shape.heads.is_multiple_of(shape.kv_heads));
-    assert!(shape.scale > 0.0, "the largest product is the largest score");
-    for Sequence { q, k, v } in sequences {
-        assert_eq!(q.cols(), shape.query_width());
-        assert_eq!((k.cols(), v.cols()), (shape.kv_width(), shape.kv_width()));
-        assert!(k.rows() == v.rows() && k.rows() >= q.rows());
+    for sequence in sequences {
+        check(shape, sequence);
+        assert!(sequence.k.rows() >= sequence.q.rows());
     }
     let tokens = sequences.iter().map(|sequence| sequence.q.rows()).sum();
     out.reshape(tokens, shape.query_width());
     let length = tile_length(shape);
     let tiles = query_tiles(shape, sequences, length, out.as_mut_slice());
-    if tiles.len() >= 2 * rayon::current_num_threads() {
+    if shared_by_tiles(&tiles) {
         let packed = SequencePanels::pack(kernels, shape, sequences, length);
+        attend_tiles(kernels, shape, tiles, &|tile, kv_head| packed.of(tile.index, kv_head));
+    } else {
+        attend_tiles(kernels, shape, tiles, &|_, _| None);
+    }
+}
+
+/// Holds a sequence to the shape.
+fn check(shape: &AttentionShape, Sequence { q, k, v }: &Sequence<'_>) {
+    assert!(shape.kv_heads > 0 && shape.heads.is_multiple_of(shape.kv_heads));
+    assert!(shape.scale > 0.0, "the largest product is the largest score");
+    assert_eq!(q.cols(), shape.query_width());
+    assert_eq!((k.cols(), v.cols()), (shape.kv_width(), shape.kv_width()));
+    assert!(k.rows() == v.rows());
+}
+
+/// Whether there are tiles enough for all threads.
+fn shared_by_tiles(tiles: &[QueryTile<'_, '_>]) -> bool {
+    tiles.len() >= 2 * rayon::current_num_threads()
+}
+
+fn attend_tiles<'a>(
+    kernels: Kernels,
+    shape: &AttentionShape,
+    tiles: Vec<QueryTile<'a, '_>>,
+    packed: &Packed<'a>,
+) {
+    let problem = |tile: &QueryTile<'a, '_>, kv_head| -> Problem<'a> {
+        Problem::new(kernels, shape, tile.sequence, &tile.queries, kv_head)
+            .with_packed(packed(tile, kv_head))
+    };
+    if shared_by_tiles(&tiles) {
         // the last queries of a sequence see most keys and are to begin first
         tiles.into_par_iter().rev().with_max_len(1).for_each(|tile| {
             for kv_head in 0..shape.kv_heads {
-                let problem = Problem::new(kernels, shape, tile.sequence, &tile.queries, kv_head)
-                    .with_packed(packed.of(tile.index, kv_head));
+                let problem = problem(&tile, kv_head);
                 problem.run().store(kernels.precision, &problem, tile.out);
             }
         });
     } else {
-        tiles.into_iter().for_each(|mut tile| share_keys(kernels, shape, &mut tile));
+        tiles.into_iter().for_each(|tile| {
+            let problems = (0..shape.kv_heads).map(|kv_head| problem(&tile, kv_head));
+            share_keys(kernels, &problems.collect::<Vec<_>>(), tile.out);
+        });
     }
 }
 
@@ -155,17 +191,14 @@ fn query_tiles<'a, 'o>(
 }
 
 /// One tile of queries, its key-value heads and spans of keys shared out over the threads.
-fn share_keys(kernels: Kernels, shape: &AttentionShape, tile: &mut QueryTile<'_, '_>) {
-    let problem = |head| Problem::new(kernels, shape, tile.sequence, &tile.queries, head);
-    let spans = problem(0).keys().div_ceil(SPAN);
-    let tasks = (0..shape.kv_heads * spans).into_par_iter().with_max_len(1);
-    let partials: Vec<Partial> =
-        tasks.map(|task| problem(task / spans).span(task % spans)).collect();
-    for (head, partials) in partials.chunks_exact(spans.max(1)).enumerate() {
+fn share_keys(kernels: Kernels, heads: &[Problem<'_>], out: &mut [f32]) {
+    let spans = heads[0].keys().div_ceil(SPAN);
+    let tasks = (0..heads.len() * spans).into_par_iter().with_max_len(1);
+    let partials: Vec<Partial> = tasks.map(|task| heads[task / spans].span(task % spans)).collect();
+    for (problem, partials) in heads.iter().zip(partials.chunks_exact(spans.max(1))) {
         let mut total = partials[0].clone();
-        let problem = problem(head);
-        partials[1..].iter().for_each(|partial| total.merge(&problem, partial));
-        total.store(kernels.precision, &problem, tile.out);
+        partials[1..].iter().for_each(|partial| total.merge(problem, partial));
+        total.store(kernels.precision, problem, out);
     }
 }
 

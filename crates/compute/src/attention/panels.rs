@@ -6,8 +6,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{AttentionShape, Sequence};
-use crate::MatrixRef;
 use crate::kernels::{KEYS, Kernels, Line, PANEL, Strided, pack_columns, pack_rows};
+use crate::precision::bf16_pair;
+use crate::{MatrixRef, Precision};
 
 /// One key-value head in panels, [`KEYS`] keys to a tile.
 #[derive(Clone, Copy)]
@@ -58,6 +59,32 @@ impl HeadPanels {
             let columns = first..self.head_dim.min(first + PANEL);
             let source = self.part(sequence.v, range.clone(), columns);
             pack_columns(self.kernels, source, &mut lines[..self.kernels.panel_lines(range.len())]);
+        }
+    }
+
+    /// Writes the key and the value (`[head_dim]` each) of the token at `place` of a tile. In bf16
+    /// tokens come in order: the first of a pair clears the second.
+    pub(super) fn store(self, place: usize, (key, value): (&[f32], &[f32]), tile: &mut [Line]) {
+        let (keys, values) = tile.split_at_mut(self.key_lines());
+        let word = |lines: &mut [Line], index: usize, change: &dyn Fn(u32) -> u32| {
+            let word = &mut lines[index / 16].0[index % 16];
+            *word = change(*word);
+        };
+        let bf16 = self.kernels.precision == Precision::Bf16;
+        let first = place / PANEL * self.kernels.depth(self.head_dim) * PANEL + place % PANEL;
+        for (step, pair) in key.chunks(if bf16 { 2 } else { 1 }).enumerate() {
+            let high = pair.get(1).copied().unwrap_or(0.0);
+            let bits = if bf16 { bf16_pair(pair[0], high) } else { pair[0].to_bits() };
+            word(keys, first + step * PANEL, &|_| bits);
+        }
+        for (column, &value) in value.iter().enumerate() {
+            let step =
+                column / PANEL * self.kernels.depth(KEYS) + if bf16 { place / 2 } else { place };
+            word(values, step * PANEL + column % PANEL, &|before| match (bf16, place % 2) {
+                (false, _) => value.to_bits(),
+                (true, 0) => bf16_pair(value, 0.0),
+                (true, _) => before | bf16_pair(0.0, value),
+            });
         }
     }
 
@@ -132,8 +159,8 @@ impl Drop for SequencePanels {
 /// Tiles of one head, `stride` lines apart.
 #[derive(Clone, Copy)]
 pub(super) struct PackedHead<'a> {
-    lines: &'a [Line],
-    stride: usize,
+    pub(super) lines: &'a [Line],
+    pub(super) stride: usize,
 }
 
 impl<'a> PackedHead<'a> {

@@ -1,12 +1,12 @@
 //! The sequences that run together, and the steps they take.
 
-use compute::{Matrix, Stream};
+use compute::{KeyValueCache, Matrix, Stream};
 use rayon::prelude::*;
 
 use super::plan::{self, PREFILL_TOKENS};
 use super::{Event, Finish, Generated, Plan, Prompt, Settings};
 use crate::scoring::{Score, log_probability};
-use crate::{Batch, Block, KeyValues, Model, Observer, OutputHead, Result};
+use crate::{Batch, Block, Model, Observer, OutputHead, Result};
 
 /// A loaded model, the sequences that run, and their cache.
 pub(super) struct Engine<'a> {
@@ -18,9 +18,9 @@ pub(super) struct Engine<'a> {
     waiting: std::iter::Enumerate<std::slice::Iter<'a, Prompt>>,
     running: Vec<Sequence>,
     /// One entry per block; entry `i` of a block belongs to sequence `i` of `running`.
-    cache: Vec<Vec<KeyValues>>,
+    cache: Vec<Vec<KeyValueCache>>,
     /// One entry per block: emptied caches to use again.
-    spare: Vec<Vec<KeyValues>>,
+    spare: Vec<Vec<KeyValueCache>>,
 }
 
 /// A text that grows.
@@ -96,8 +96,8 @@ impl<'a> Engine<'a> {
         let precision = self.model.precision();
         let rooms = self.cache.iter_mut().zip(&mut self.spare).zip(&self.blocks);
         for ((cache, spare), block) in rooms {
-            let width = block.spec().attention.kv_width();
-            let new = || KeyValues::with_capacity(self.plan.longest, width, precision);
+            let shape = &block.spec().attention;
+            let new = || KeyValueCache::with_capacity(shape, self.plan.longest, precision);
             cache.push(spare.pop().unwrap_or_else(new));
         }
         self.running.push(sequence);

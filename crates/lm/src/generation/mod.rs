@@ -38,9 +38,9 @@ pub struct Settings {
     /// Tokens that end a text, usually [`crate::Tokenizer::eos`].
     pub stop: Vec<u32>,
     /// Bytes that weights, key-value cache and activations may take. Where there is no bound, the
-    /// cache takes no more than the larger of the weights and 2 GiB.
+    /// cache takes no more than the larger of the weights and 4 GiB.
     pub memory: Option<u64>,
-    /// Sequences that run at a time at most; 64 where nothing is said.
+    /// Sequences that run at a time at most; 128 where nothing is said.
     pub batch: Option<usize>,
 }
 

@@ -1,7 +1,5 @@
 //! What a generation costs, known before anything is loaded.
 
-use compute::Precision;
-
 use super::{Prompt, Settings};
 use crate::{Error, Model, Result, cost};
 
@@ -9,10 +7,10 @@ use crate::{Error, Model, Result, cost};
 pub(super) const PREFILL_TOKENS: usize = 512;
 
 /// Sequences that run at a time where the settings do not say.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 
 /// Bytes the cache may take where there is no bound and the weights are smaller.
-const CACHE_BYTES: u64 = 2 << 30;
+const CACHE_BYTES: u64 = 4 << 30;
 
 /// What a generation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +99,7 @@ struct Sizes {
     weights: u64,
     /// Most that is held before the first token.
     loading: u64,
-    /// Activations of prompt tokens, room for widened keys and values.
+    /// Activations of prompt tokens.
     fixed: u64,
     /// Cache of one sequence.
     cache: u64,
@@ -112,20 +110,12 @@ struct Sizes {
 impl Sizes {
     fn of(model: &Model, longest: usize) -> Self {
         let (spec, precision) = (model.spec(), model.precision());
-        let widened = match precision {
-            Precision::F32 => 0,
-            Precision::Bf16 => {
-                let width = spec.blocks.iter().map(|block| block.attention.kv_width()).max();
-                let room = 2 * longest * width.unwrap_or(0) * size_of::<f32>();
-                (room * rayon::current_num_threads()) as u64
-            }
-        };
         let activations = cost::activations_per_token(spec);
         Self {
             weights: cost::weights(spec, precision),
             loading: cost::loading_all(spec, precision),
-            fixed: PREFILL_TOKENS as u64 * activations + widened,
-            cache: longest as u64 * cost::cache_per_token(spec, precision),
+            fixed: PREFILL_TOKENS as u64 * activations,
+            cache: cost::cache(spec, longest, precision),
             working: activations + (spec.vocabulary * size_of::<f32>()) as u64,
         }
     }

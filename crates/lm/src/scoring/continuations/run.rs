@@ -1,11 +1,11 @@
 //! A forest through the blocks, level by level.
 
-use compute::Matrix;
+use compute::{KeyValueCache, Matrix};
 
 use super::super::chunks::CHUNK_TOKENS;
 use super::super::{Options, Source, fixed_bytes};
 use super::Forest;
-use crate::{Batch, Block, KeyValues, Model, Observer, Result, cost};
+use crate::{Batch, Block, BlockSpec, Model, Observer, Result, cost};
 
 /// Tokens whose residual stream is held at a time where memory does not say less.
 const GROUP_TOKENS: usize = 1 << 14;
@@ -34,10 +34,14 @@ pub(super) struct States {
 pub(super) fn capacity(model: &Model, longest: usize, options: &Options) -> Result<usize> {
     let (spec, precision) = (model.spec(), model.precision());
     let batch = longest.max(CHUNK_TOKENS);
-    let width = spec.blocks.iter().map(|block| block.attention.kv_width()).max().unwrap_or(0);
-    let cached = KeyValues::bytes_per_token(width, precision);
-    let fixed = fixed_bytes(model, options, batch) + (CACHED_TOKENS + longest) as u64 * cached;
-    let per_token = (spec.hidden * size_of::<f32>()) as u64 + cached;
+    let cached = |tokens| {
+        let bytes = |block: &BlockSpec| KeyValueCache::bytes(&block.attention, tokens, precision);
+        spec.blocks.iter().map(bytes).max().unwrap_or(0)
+    };
+    let fixed = fixed_bytes(model, options, batch) + cached(CACHED_TOKENS + longest);
+    // a cache takes whole steps: segments a quarter as long are allowed for
+    let per_token = (spec.hidden * size_of::<f32>()) as u64
+        + 4 * cached(KeyValueCache::STEP) / KeyValueCache::STEP as u64;
     let needed = fixed + batch as u64 * per_token;
     let hint = "score block by block (streamed), or allow more memory";
     cost::fits("scoring continuations", needed, options.memory, hint)?;
@@ -78,6 +82,7 @@ fn chunks(forest: &Forest<'_>) -> Vec<Chunk> {
                     continue;
                 }
                 let (new, end) = (segment.tokens.len(), segment.start + segment.tokens.len());
+                let end = end.next_multiple_of(KeyValueCache::STEP);
                 match &mut last {
                     Some((chunk, held))
                         if chunk.tokens() + new <= CHUNK_TOKENS && *held + end <= CACHED_TOKENS =>
@@ -113,8 +118,7 @@ impl States {
         forest: &Forest<'_>,
         observer: &dyn Observer,
     ) -> Result<()> {
-        let width = block.spec().attention.kv_width();
-        let mut held: Vec<Option<KeyValues>> = vec![None; forest.segments.len()];
+        let mut held: Vec<Option<KeyValueCache>> = vec![None; forest.segments.len()];
         for (chunk, residual) in self.chunks.iter().zip(&mut self.residuals) {
             observer.check()?;
             let input = std::mem::take(residual);
@@ -125,7 +129,11 @@ impl States {
                     Some(parent) => held[parent].clone().expect("parents run before children"),
                     None => {
                         let tokens = forest.segments[index].tokens.len();
-                        KeyValues::with_capacity(tokens, width, model.precision())
+                        KeyValueCache::with_capacity(
+                            &block.spec().attention,
+                            tokens,
+                            model.precision(),
+                        )
                     }
                 };
                 let mut pasts: Vec<_> = chunk.segments.iter().map(past).collect();
