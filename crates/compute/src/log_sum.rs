@@ -27,15 +27,19 @@ fn log_sum_body<const FUSED: bool>(values: &[f32]) -> f64 {
         }
     }
     let largest = largest.iter().chain(tail).copied().fold(f32::NEG_INFINITY, f32::max);
+    // Plain loops: what is called through a closure of the standard library may not be compiled for the
+    // level's instructions.
     let mut sums = [0.0f64; LANES];
     for chunk in chunks {
-        let weights = chunk.map(|value| exp::<FUSED>(value - largest));
-        for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum += f64::from(weight);
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(exp::<FUSED>(value - largest));
         }
     }
-    let tail = tail.iter().map(|&value| f64::from(exp::<FUSED>(value - largest)));
-    f64::from(largest) + sums.into_iter().chain(tail).sum::<f64>().ln()
+    let mut total = sums.into_iter().sum::<f64>();
+    for &value in tail {
+        total += f64::from(exp::<FUSED>(value - largest));
+    }
+    f64::from(largest) + total.ln()
 }
 
 #[cfg(test)]

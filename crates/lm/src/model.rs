@@ -189,7 +189,9 @@ impl OutputHead {
     /// Logits, `[tokens, vocabulary]`, of the residual stream after the last block.
     pub fn logits(&self, residual: MatrixRef<'_>) -> Matrix {
         let normed = rms_norm(residual, &self.norm, self.epsilon, self.precision);
-        self.linear.apply(normed.view())
+        let logits = self.linear.apply(normed.view());
+        normed.recycle();
+        logits
     }
 }
 

@@ -158,7 +158,7 @@ impl<'a> Engine<'a> {
         let mut logits = self.head.logits(last_rows.view());
         let vocabulary = logits.cols();
         let rows = logits.as_mut_slice().par_chunks_mut(vocabulary).zip(&self.running);
-        rows.map(|(logits, sequence)| {
+        let drawn = rows.map(|(logits, sequence)| {
             if sequence.run < sequence.tokens.len() {
                 return Ok(None);
             }
@@ -166,8 +166,10 @@ impl<'a> Engine<'a> {
             let token = self.settings.sampling.draw(logits, &sequence.seen.tokens, uniform)?;
             let log_probability = log_probability(logits, token as usize);
             Ok(Some(Drawn { token, log_probability }))
-        })
-        .collect()
+        });
+        let drawn = drawn.collect();
+        logits.recycle();
+        drawn
     }
 
     /// Ends the sequences that are finished and frees their places.
