@@ -4,8 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::allocations;
 use crate::methods::{self, Method};
-use crate::{Error, Pattern, Result, Scope, Steps};
+use crate::{Error, Needs, Pattern, Result, Scope, Steps};
 
 /// What a pruning run does to the weights: one value per independent choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +75,15 @@ impl Recipe {
     /// When there is no such method or refinement.
     pub fn steps(&self) -> Result<Steps> {
         Steps::of(self)
+    }
+
+    /// Whether its steps or its allocation look at calibration data.
+    ///
+    /// # Errors
+    /// When there is no such method, refinement or allocation.
+    pub fn needs_calibration(&self) -> Result<bool> {
+        let allocation = allocations::find(&self.allocation)?;
+        Ok(self.steps()?.needs() != Needs::NOTHING || allocation.needs_calibration())
     }
 }
 

@@ -77,11 +77,15 @@ fn is_bad_input(cause: &(dyn Error + 'static)) -> bool {
         || cause.downcast_ref::<prune::Error>().is_some_and(prune::Error::is_bad_input)
         || cause.downcast_ref::<calib::Error>().is_some_and(calib::Error::is_bad_input)
         || cause.downcast_ref::<eval::Error>().is_some_and(eval::Error::is_bad_input)
+        || cause.downcast_ref::<study::Error>().is_some_and(study::Error::is_bad_input)
 }
 
 /// The error of a model that `cause` is, or wraps without a word of its own.
 fn model_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a lm::Error> {
     if let Some(error) = cause.downcast_ref::<lm::Error>() {
+        return Some(error);
+    }
+    if let Some(study::Error::Model(error)) = cause.downcast_ref() {
         return Some(error);
     }
     match (cause.downcast_ref(), cause.downcast_ref(), cause.downcast_ref()) {

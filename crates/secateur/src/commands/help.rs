@@ -66,6 +66,31 @@ Examples:
 The text is tokenised once and cut into windows that do not overlap; the tail is dropped; every
 token of a window but the first is scored; the perplexity is exp of the mean loss.";
 
+pub(crate) const STUDY: &str = "\
+Examples:
+  secateur study study.toml -o results
+  secateur study study.toml -o results --format markdown > table.md
+
+A study is a TOML file. [prune] holds what all cells share, by the names of the options of `secateur
+prune`; [grid] holds the options that vary, with the values they take. Every combination is pruned and
+measured, and the pruned model is deleted:
+    [prune]
+    model = \"demo\"
+    samples = 64
+    perplexity = [\"novel.txt\"]
+    [grid]
+    sparsity = [\"50%\", \"60%\", \"2:4\"]
+    method = [\"magnitude\", \"wanda\", \"sparsegpt\"]
+    seed = [0, 1, 2, 3, 4]
+    [study]
+    baseline = { method = \"wanda\" }
+
+Cells that differ in their seed alone are one line of the table: mean ± sample standard deviation. With
+a baseline every line is compared with the one that has the baseline's values and is otherwise the same,
+seed by seed. Options of calibration data are left out of cells whose method uses none; such cells run
+once. Results are found again by the options, the model and the version, so a study that was stopped
+goes on, and one that grew runs what is new; a data file that was changed needs a new folder.";
+
 pub(crate) const GENERATE: &str = "\
 Examples:
   secateur generate model/ --prompt \"Once upon a time\"

@@ -12,16 +12,17 @@ mod inspect;
 mod list;
 mod prune;
 mod run;
+mod study;
 
 use crate::options::{Command, Invocation};
 use crate::{output, setup};
 
 /// Does what a command line asks for.
 pub(crate) fn run(invocation: &Invocation) -> anyhow::Result<()> {
+    if invocation.command.prints_recipe() {
+        return output::text(&invocation.resolved.to_toml());
+    }
     if let Some(running) = invocation.command.running() {
-        if running.print_recipe {
-            return output::text(&invocation.resolved.to_toml());
-        }
         setup::begin(running)?;
     }
     let resolved = &invocation.resolved;
@@ -29,6 +30,7 @@ pub(crate) fn run(invocation: &Invocation) -> anyhow::Result<()> {
         Command::Prune(options) => prune::run(options, resolved),
         Command::Calibrate(options) => calibrate::run(options, resolved),
         Command::Eval(options) => eval::run(options, resolved),
+        Command::Study(options) => study::run(options, resolved),
         Command::Generate(options) => generate::run(options),
         Command::Inspect(options) => inspect::run(options),
         Command::List(options) => list::run(options),

@@ -21,6 +21,7 @@ pub(crate) struct Texts {
 }
 
 /// The perplexity of one text.
+#[derive(Clone)]
 pub(crate) struct Measured {
     /// The text's file.
     pub(crate) file: PathBuf,
@@ -63,6 +64,12 @@ impl Texts {
     /// Tokens in a window.
     pub(crate) fn window(&self) -> usize {
         self.window
+    }
+
+    /// What the figures depend on beside the model: texts, protocol and window.
+    pub(crate) fn protocol(&self) -> String {
+        let files: Vec<_> = self.files().collect();
+        format!("{files:?} {:?} {}", self.protocol, self.window)
     }
 
     /// Whether there is no text.

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::{
     CalibrationOptions, DivergenceOptions, EvaluationOptions, ModelOptions, PruningOptions,
-    RunningOptions, SamplingOptions, TaskOptions, tasks::Format,
+    RecipeOptions, RunningOptions, SamplingOptions, TaskOptions, tasks::Format,
 };
 use crate::commands::help;
 
@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Measure a model, or compare two
     #[command(after_help = help::EVAL)]
     Eval(Box<EvalOptions>),
+    /// Prune and measure over a grid of options, with the spread over seeds
+    #[command(after_help = help::STUDY)]
+    Study(StudyOptions),
     /// Continue a prompt
     #[command(after_help = help::GENERATE)]
     Generate(Box<GenerateOptions>),
@@ -87,6 +90,9 @@ pub(crate) struct PruneOptions {
 
     #[command(flatten)]
     pub(crate) running: RunningOptions,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeOptions,
 }
 
 /// Options of `calibrate`.
@@ -108,6 +114,9 @@ pub(crate) struct CalibrateOptions {
 
     #[command(flatten)]
     pub(crate) running: RunningOptions,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeOptions,
 }
 
 /// Options of `eval`.
@@ -134,6 +143,9 @@ pub(crate) struct EvalOptions {
 
     #[command(flatten)]
     pub(crate) running: RunningOptions,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeOptions,
 }
 
 /// Options of `generate`.
@@ -159,6 +171,9 @@ pub(crate) struct GenerateOptions {
 
     #[command(flatten)]
     pub(crate) running: RunningOptions,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeOptions,
 }
 
 /// Options of `inspect`.
@@ -174,6 +189,31 @@ pub(crate) struct InspectOptions {
     /// Use what the hub's cache holds and never the network
     #[arg(long)]
     pub(crate) offline: bool,
+
+    #[command(flatten)]
+    pub(crate) running: RunningOptions,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeOptions,
+}
+
+/// Options of `study`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct StudyOptions {
+    /// The study: a TOML file with what all cells share ([prune]) and what varies ([grid])
+    pub(crate) study: PathBuf,
+
+    /// The folder for the results, one file per cell; those that are there are not run again
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
+
+    /// How the closing table is laid out
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// List the cells and which have a result, and run nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     #[command(flatten)]
     pub(crate) running: RunningOptions,
@@ -223,11 +263,28 @@ impl Command {
             Command::Prune(options) => Some(&options.running),
             Command::Calibrate(options) => Some(&options.running),
             Command::Eval(options) => Some(&options.running),
+            Command::Study(options) => Some(&options.running),
             Command::Generate(options) => Some(&options.running),
             Command::Inspect(options) => Some(&options.running),
             Command::List(_) | Command::Explain(_) | Command::Run(_) | Command::Completions(_) => {
                 None
             }
+        }
+    }
+
+    /// Whether it is to be printed as a recipe and not carried out.
+    pub(crate) fn prints_recipe(&self) -> bool {
+        match self {
+            Command::Prune(options) => options.recipe.print_recipe,
+            Command::Calibrate(options) => options.recipe.print_recipe,
+            Command::Eval(options) => options.recipe.print_recipe,
+            Command::Generate(options) => options.recipe.print_recipe,
+            Command::Inspect(options) => options.recipe.print_recipe,
+            Command::Study(_)
+            | Command::List(_)
+            | Command::Explain(_)
+            | Command::Run(_)
+            | Command::Completions(_) => false,
         }
     }
 }

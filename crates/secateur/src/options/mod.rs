@@ -20,7 +20,7 @@ pub(crate) use calibration::CalibrationOptions;
 pub(crate) use choices::{DtypeChoice, MODEL_ITSELF};
 pub(crate) use commands::{
     CalibrateOptions, Cli, Command, CompletionsOptions, EvalOptions, ExplainOptions,
-    GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions,
+    GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions, StudyOptions,
 };
 pub(crate) use divergence::DivergenceOptions;
 pub(crate) use evaluation::{EvaluationOptions, ProtocolChoice};
@@ -28,7 +28,7 @@ pub(crate) use filters::FilterOptions;
 pub(crate) use invocation::{Invocation, declared};
 pub(crate) use model::ModelOptions;
 pub(crate) use pruning::PruningOptions;
-pub(crate) use running::RunningOptions;
+pub(crate) use running::{RecipeOptions, RunningOptions};
 pub(crate) use sampling::SamplingOptions;
 pub(crate) use size::Size;
 pub(crate) use synthesis::SynthesisOptions;

@@ -17,7 +17,12 @@ pub(crate) struct RunningOptions {
     /// No progress and no notes
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
 
+/// What makes a command one that can be run from a recipe.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Running")]
+pub(crate) struct RecipeOptions {
     /// Print the options as a recipe for `secateur run`, defaults filled in, and do nothing
     #[arg(long)]
     pub(crate) print_recipe: bool,

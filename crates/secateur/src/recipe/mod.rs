@@ -9,7 +9,7 @@ mod suggestion;
 
 use clap::{Arg, ArgAction};
 
-pub(crate) use read::words;
+pub(crate) use read::{scalar, words, words_of_table};
 pub(crate) use resolved::{Resolved, quoted};
 pub(crate) use suggestion::nearest;
 

@@ -34,7 +34,20 @@ pub(super) fn words_of(
     let recipe: Table = text.parse().map_err(|error: toml::de::Error| {
         BadInput::new(error.to_string().trim_end()).hint("a recipe is a TOML file")
     })?;
-    let (name, values) = single_table(&recipe, declared)?;
+    words_of_table(&recipe, overrides, declared)
+}
+
+/// The words of the command line that a recipe stands for, with `overrides` after its own options.
+///
+/// # Errors
+/// When it does not hold exactly one table named after a command, or has a key or a kind of value that
+/// the command does not know.
+pub(crate) fn words_of_table(
+    recipe: &Table,
+    overrides: &[OsString],
+    declared: &clap::Command,
+) -> anyhow::Result<Vec<OsString>> {
+    let (name, values) = single_table(recipe, declared)?;
     let command = declared.find_subcommand(name).expect("the name was looked up");
     let mut words = vec![OsString::from("secateur"), name.into()];
     let mut positional = Vec::new();
@@ -119,7 +132,7 @@ fn word(option: &Arg, value: &str) -> OsString {
 }
 
 /// A number or a text as a command line states it.
-fn scalar(value: &Value) -> Result<String, String> {
+pub(crate) fn scalar(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(number) => Ok(number.to_string()),

@@ -33,6 +33,12 @@ impl Resolved {
         Self { recipe, words }
     }
 
+    /// The values of the options, by key.
+    pub(crate) fn values(&self) -> &Table {
+        let values = self.recipe.values().next().and_then(Value::as_table);
+        values.expect("a recipe is made with one table")
+    }
+
     /// The recipe as TOML.
     pub(crate) fn to_toml(&self) -> String {
         self.recipe.to_string()

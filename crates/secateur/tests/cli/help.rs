@@ -10,6 +10,7 @@ fn the_help_of_every_command() {
         "prune",
         "calibrate",
         "eval",
+        "study",
         "generate",
         "inspect",
         "list",

@@ -9,5 +9,6 @@ mod pruning;
 mod real;
 mod recipes;
 mod refusals;
+mod studies;
 mod support;
 mod tasks;

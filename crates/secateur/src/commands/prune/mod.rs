@@ -2,8 +2,8 @@
 
 mod closing;
 mod finished;
-mod plan;
-mod work;
+pub(super) mod plan;
+pub(super) mod work;
 
 use lm::Observer;
 
@@ -13,6 +13,7 @@ use crate::recipe::Resolved;
 use crate::report::Report;
 use crate::{failure, output, terminal};
 use plan::Plan;
+use work::DensePerplexities;
 
 /// What came of the command.
 enum Outcome {
@@ -46,7 +47,8 @@ fn carry_out(
     if options.dry_run {
         return Ok(Outcome::Planned(prepared.plan));
     }
-    let report = work::prune(options, resolved, &prepared, observer)?;
+    let mut dense = DensePerplexities::default();
+    let report = work::prune(options, resolved, &prepared, &mut dense, observer)?;
     report.save(&options.output)?;
     Ok(Outcome::Pruned(report))
 }

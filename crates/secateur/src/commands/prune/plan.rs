@@ -15,7 +15,7 @@ use crate::setup;
 use crate::terminal::{format, table::definitions};
 
 /// A run that can begin.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub(super) model: Model,
     pub(super) recipe: Recipe,
     pub(super) calibration: Option<calib::Recipe>,
@@ -27,7 +27,7 @@ pub(super) struct Prepared {
 
 /// What a run will do.
 #[derive(Serialize)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     model: PathBuf,
     parameters: u64,
     dtype: &'static str,
@@ -50,7 +50,7 @@ pub(super) struct Plan {
 }
 
 /// Opens the model and makes sure that what the options ask for can be done.
-pub(super) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow::Result<Prepared> {
+pub(crate) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow::Result<Prepared> {
     let model = setup::model(&options.model, observer)?;
     let recipe = options.pruning.recipe();
     let targets = prune::Plan::new(&model, &recipe)?;

@@ -1,5 +1,6 @@
 //! The run itself: calibrate, prune, measure.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -11,17 +12,18 @@ use serde_json::json;
 
 use super::finished;
 use super::plan::Prepared;
-use crate::measure::{DivergenceFacts, Yardstick};
+use crate::measure::{DivergenceFacts, Measured, Texts, Yardstick};
 use crate::options::PruneOptions;
 use crate::recipe::Resolved;
 use crate::report::{CalibrationFacts, Loss, Machine, ModelFacts, Report, Seconds, SparsityFacts};
 use crate::{setup, system};
 
 /// Carries out a prepared run.
-pub(super) fn prune(
+pub(crate) fn prune(
     options: &PruneOptions,
     resolved: &Resolved,
     prepared: &Prepared,
+    dense: &mut DensePerplexities,
     observer: &dyn Observer,
 ) -> anyhow::Result<Report> {
     let mut clock = Clock::new();
@@ -30,7 +32,7 @@ pub(super) fn prune(
     let mut seconds = Seconds { calibration: clock.lap(), ..Seconds::default() };
     let pruned = sweep(options, prepared, (&digest, set.as_ref()), observer)?;
     seconds.pruning = clock.lap();
-    let (perplexity, divergence) = measure(options, prepared, observer)?;
+    let (perplexity, divergence) = measure(options, prepared, (dense, &digest), observer)?;
     seconds.evaluation = clock.lap();
     seconds.total = clock.total();
     let model = &prepared.model;
@@ -123,6 +125,7 @@ fn sweep(
 fn measure(
     options: &PruneOptions,
     prepared: &Prepared,
+    known: (&mut DensePerplexities, &str),
     observer: &dyn Observer,
 ) -> anyhow::Result<(Vec<Loss>, Option<DivergenceFacts>)> {
     if prepared.texts.is_empty() && prepared.yardstick.is_none() {
@@ -130,7 +133,7 @@ fn measure(
     }
     let dense = &prepared.model;
     let pruned = Model::new(Checkpoint::open(&options.output)?, dense.precision())?;
-    let perplexity = perplexities(prepared, &pruned, observer)?;
+    let perplexity = perplexities(prepared, &pruned, known, observer)?;
     let measure = |yardstick: &Yardstick| {
         observer.note("divergence of the pruned model from the dense one");
         yardstick.measure(dense, &pruned, &prepared.scoring, observer)
@@ -141,17 +144,17 @@ fn measure(
 fn perplexities(
     prepared: &Prepared,
     pruned: &Model,
+    (known, digest): (&mut DensePerplexities, &str),
     observer: &dyn Observer,
 ) -> anyhow::Result<Vec<Loss>> {
     if prepared.texts.is_empty() {
         return Ok(Vec::new());
     }
     let dense = &prepared.model;
-    observer.note("perplexity of the dense model");
-    let before = prepared.texts.measure(dense, observer)?;
+    let dtype = setup::precision_name(dense.precision());
+    let before = known.measure(&prepared.texts, dense, &format!("{digest} {dtype}"), observer)?;
     observer.note("perplexity of the pruned model");
     let after = prepared.texts.measure(pruned, observer)?;
-    let dtype = setup::precision_name(dense.precision());
     let pairs = before.into_iter().zip(after).map(|(before, after)| Loss {
         file: before.file,
         dtype,
@@ -159,6 +162,30 @@ fn perplexities(
         after: after.perplexity,
     });
     Ok(pairs.collect())
+}
+
+/// Perplexities of dense models that are known already: a study measures each once.
+#[derive(Default)]
+pub(crate) struct DensePerplexities(HashMap<String, Vec<Measured>>);
+
+impl DensePerplexities {
+    /// The perplexity of the model `name` stands for on every text.
+    fn measure(
+        &mut self,
+        texts: &Texts,
+        model: &Model,
+        name: &str,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<Vec<Measured>> {
+        let key = format!("{name} {}", texts.protocol());
+        if let Some(known) = self.0.get(&key) {
+            return Ok(known.clone());
+        }
+        observer.note("perplexity of the dense model");
+        let measured = texts.measure(model, observer)?;
+        self.0.insert(key, measured.clone());
+        Ok(measured)
+    }
 }
 
 /// Measures the parts of a run.
