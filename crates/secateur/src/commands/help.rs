@@ -71,9 +71,9 @@ Examples:
   secateur study study.toml -o results
   secateur study study.toml -o results --format markdown > table.md
 
-A study is a TOML file. [prune] holds what all cells share, by the names of the options of `secateur
-prune`; [grid] holds the options that vary, with the values they take. Every combination is pruned and
-measured, and the pruned model is deleted:
+A study is a TOML file. [prune] holds what all cells share, by the names of the options of
+`secateur prune`; [grid] holds the options that vary, with the values they take. Every combination
+is pruned and measured, and the pruned model is deleted:
     [prune]
     model = \"demo\"
     samples = 64
@@ -85,11 +85,12 @@ measured, and the pruned model is deleted:
     [study]
     baseline = { method = \"wanda\" }
 
-Cells that differ in their seed alone are one line of the table: mean ± sample standard deviation. With
-a baseline every line is compared with the one that has the baseline's values and is otherwise the same,
-seed by seed. Options of calibration data are left out of cells whose method uses none; such cells run
-once. Results are found again by the options, the model and the version, so a study that was stopped
-goes on, and one that grew runs what is new; a data file that was changed needs a new folder.";
+Cells that differ in their seed alone are one line of the table: mean ± sample standard deviation.
+With a baseline every line is compared with the one that has the baseline's values and is otherwise
+the same, seed by seed. Options of calibration data are left out of cells whose method uses none;
+such cells run once. Results are found again by the options, the model and the version, so a study
+that was stopped goes on, and one that grew runs what is new; a data file that was changed needs a
+new folder.";
 
 pub(crate) const GENERATE: &str = "\
 Examples:
