@@ -1,7 +1,5 @@
 //! Sequences from several sources.
 
-use std::collections::BTreeMap;
-
 use data::BadRecords;
 use lm::Observer;
 
@@ -133,23 +131,10 @@ fn counts(recipe: &Recipe) -> Result<Vec<usize>> {
 
 fn provenance(recipe: &Recipe, workspace: &Workspace<'_>) -> Provenance {
     Provenance {
-        version: env!("CARGO_PKG_VERSION").into(),
-        source: "mixture".into(),
-        recipe: recipe.clone(),
         packing: recipe.packing.unwrap_or(Packing::Stream),
         separator: "that of each portion".into(),
         special_tokens: "those of each portion".into(),
-        tokenizer: workspace.model.checkpoint().tokenizer.digest().into(),
-        vocabulary: workspace.model.spec().vocabulary,
-        text_digest: None,
-        model: None,
-        precision: None,
-        documents: 0,
-        dropped: BTreeMap::new(),
-        dropped_texts: Vec::new(),
-        notes: Vec::new(),
-        origins: Vec::new(),
-        parts: Vec::new(),
+        ..Provenance::of("mixture", recipe, workspace.model)
     }
 }
 

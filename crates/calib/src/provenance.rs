@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lm::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::{Packing, Recipe, filters::Dropped};
@@ -52,6 +53,30 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// What is known before anything is read or written: `source` makes windows for `model` by `recipe`.
+    /// No separator, no special tokens, no documents, unless a source says so.
+    pub(crate) fn of(source: &str, recipe: &Recipe, model: &Model) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            source: source.into(),
+            recipe: recipe.clone(),
+            packing: Packing::Stream,
+            separator: "none".into(),
+            special_tokens: "none".into(),
+            tokenizer: model.checkpoint().tokenizer.digest().into(),
+            vocabulary: model.spec().vocabulary,
+            text_digest: None,
+            model: None,
+            precision: None,
+            documents: 0,
+            dropped: BTreeMap::new(),
+            dropped_texts: Vec::new(),
+            notes: Vec::new(),
+            origins: Vec::new(),
+            parts: Vec::new(),
+        }
+    }
+
     /// How many texts each filter left out, in words; nothing where none was.
     pub fn left_out(&self) -> Option<String> {
         let counts = self.dropped.iter().map(|(filter, count)| format!("{count} by {filter}"));

@@ -78,37 +78,20 @@ impl Eigen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::add_gram;
-    use crate::testing::{bits, in_pool, random};
-
-    fn gram(tokens: usize, n: usize) -> Matrix {
-        let mut gram = Matrix::zeros(n, n);
-        add_gram(random(tokens, n, 3).view(), &mut gram);
-        gram
-    }
+    use crate::testing::{assert_inverse, bits, in_pool, random_gram};
 
     #[test]
     fn the_product_with_the_shifted_inverse_is_one() {
         for (tokens, n, shift) in [(3, 1, 0.5), (40, 7, 0.1), (300, 97, 1.0), (20, 230, 2.0)] {
-            let mut h = gram(tokens, n);
+            let h = random_gram(tokens, n);
             let inverse = Eigen::new(&h).unwrap().shifted_inverse(shift);
-            mirror_lower(&mut h);
-            for i in 0..n {
-                for j in 0..n {
-                    let value = |k: usize| {
-                        let extra = if i == k { shift } else { 0.0 };
-                        f64::from(h.row(i)[k] + extra) * f64::from(inverse.row(k)[j])
-                    };
-                    let found = (0..n).map(value).sum::<f64>();
-                    assert!((found - f64::from(u8::from(i == j))).abs() < 2e-3, "{n}: {i} {j}");
-                }
-            }
+            assert_inverse(h, shift, &inverse);
         }
     }
 
     #[test]
     fn nothing_depends_on_the_number_of_threads() {
-        let h = gram(300, 210);
+        let h = random_gram(300, 210);
         let inverse = |threads| in_pool(threads, || Eigen::new(&h).unwrap().shifted_inverse(0.1));
         assert_eq!(bits(inverse(1).as_slice()), bits(inverse(3).as_slice()));
     }

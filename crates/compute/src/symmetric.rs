@@ -62,14 +62,7 @@ pub fn symmetric_inverse(h: &Matrix, shift: f32) -> Option<Matrix> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::add_gram;
-    use crate::testing::{bits, in_pool, random};
-
-    fn gram(n: usize) -> Matrix {
-        let mut gram = Matrix::zeros(n, n);
-        add_gram(random(2 * n + 3, n, 3).view(), &mut gram);
-        gram
-    }
+    use crate::testing::{assert_inverse, bits, in_pool, random, random_gram};
 
     #[test]
     fn the_upper_triangle_becomes_the_lower() {
@@ -88,25 +81,15 @@ mod tests {
     #[test]
     fn the_product_with_the_inverse_is_one() {
         for (n, shift) in [(1, 0.0), (7, 0.5), (97, 0.1), (230, 2.0)] {
-            let mut h = gram(n);
+            let h = random_gram(2 * n + 3, n);
             let inverse = symmetric_inverse(&h, shift).unwrap();
-            mirror_lower(&mut h);
-            for i in 0..n {
-                for j in 0..n {
-                    let value = |k: usize| {
-                        let extra = if i == k { shift } else { 0.0 };
-                        f64::from(h.row(i)[k] + extra) * f64::from(inverse.row(k)[j])
-                    };
-                    let found = (0..n).map(value).sum::<f64>();
-                    assert!((found - f64::from(u8::from(i == j))).abs() < 2e-3, "{n}: {i} {j}");
-                }
-            }
+            assert_inverse(h, shift, &inverse);
         }
     }
 
     #[test]
     fn the_inverse_does_not_depend_on_the_number_of_threads() {
-        let h = gram(210);
+        let h = random_gram(423, 210);
         let inverse = |threads| in_pool(threads, || symmetric_inverse(&h, 0.1).unwrap());
         assert_eq!(bits(inverse(1).as_slice()), bits(inverse(3).as_slice()));
     }

@@ -51,7 +51,7 @@ pub fn run<E: std::fmt::Display>(
                 Ok(outcome)
             }
             Err(error) if fatal(&error) => return Ok(Err(error)),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(format!("{error:#}")),
         };
         found.insert(task.identity.to_string(), result);
     }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_interrupted_study_runs_what_is_missing_and_one_that_grew_runs_what_is_new() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::new(folder.path().into());
         let mut ran = Vec::new();
         let mut study = |tasks: &[Task], patience: usize| {
             let mut left = patience;
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_cell_that_fails_is_told_and_stops_nothing() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::new(folder.path().into());
         let found = run(
             &tasks(&["0"]),
             &store,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,13 +32,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// The results in `folder`, made if need be.
-    ///
-    /// # Errors
-    /// When the folder cannot be made.
-    pub fn open(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(lm::Error::io(folder))?;
-        Ok(Self { folder: folder.into() })
+    /// The results in `folder`, which is made when the first is kept.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     /// The file of the result that depends on `identity`.
@@ -73,6 +69,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, outcome: &Outcome) -> Result<()> {
+        fs::create_dir_all(&self.folder).map_err(lm::Error::io(&self.folder))?;
         let path = self.path(&outcome.identity);
         let json = serde_json::to_vec_pretty(outcome)
             .map_err(|error| Error::Result { path: path.clone(), problem: error.to_string() })?;
@@ -89,7 +86,7 @@ mod tests {
     #[test]
     fn results_come_back_by_what_they_depend_on() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(&folder.path().join("cells")).unwrap();
+        let store = Store::new(folder.path().join("cells"));
         let identity = json!({"method": "wanda", "seed": 1});
         assert_eq!(store.find(&identity).unwrap(), None);
         let measures = Measures::from([("loss".into(), 0.1 + 0.2)]);

@@ -56,7 +56,22 @@ struct LeftOut {
     examples: Vec<Dropped>,
 }
 
-impl Collection<'_> {
+impl<'a> Collection<'a> {
+    /// The documents of the file, folder or pattern that `recipe` names, cut by its packing or `usual`.
+    ///
+    /// # Errors
+    /// When the recipe asks for what only a data set of the hub has.
+    pub(super) fn of_file(
+        source: &'static str,
+        recipe: &'a Recipe,
+        usual: Packing,
+    ) -> Result<Self> {
+        recipe.refuse_dataset(source)?;
+        let packing = recipe.packing.unwrap_or(usual);
+        let (paths, reading) = (vec![recipe.source.clone().into()], recipe.reading());
+        Ok(Self { recipe, source, packing, paths, reading })
+    }
+
     /// Reads the documents and cuts sequences from them.
     ///
     /// # Errors
@@ -147,23 +162,16 @@ impl Collection<'_> {
         workspace: &Workspace<'_>,
     ) -> Result<CalibrationSet> {
         let provenance = Provenance {
-            version: env!("CARGO_PKG_VERSION").into(),
-            source: self.source.into(),
-            recipe: self.recipe.clone(),
             packing: self.packing,
             separator: self.packing.separator(),
             special_tokens: self.packing.special_tokens().into(),
-            tokenizer: workspace.model.checkpoint().tokenizer.digest().into(),
-            vocabulary: workspace.model.spec().vocabulary,
             text_digest: Some(read.pool.digest()),
-            model: None,
-            precision: None,
             documents: read.documents,
             dropped: read.left_out.counts,
             dropped_texts: read.left_out.examples,
             notes: packed.notes,
             origins: packed.origins,
-            parts: Vec::new(),
+            ..Provenance::of(self.source, self.recipe, workspace.model)
         };
         CalibrationSet::new(packed.sequences, provenance)
     }

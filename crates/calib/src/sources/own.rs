@@ -138,23 +138,12 @@ fn provenance(
         None => "nothing: the model has no end-of-text token".into(),
     };
     Provenance {
-        version: env!("CARGO_PKG_VERSION").into(),
-        source: "self".into(),
-        recipe: recipe.clone(),
-        packing: Packing::Stream,
         separator,
         special_tokens: "the separator; the token a text begins with is left out".into(),
-        tokenizer: tokenizer.digest().into(),
-        vocabulary: workspace.model.spec().vocabulary,
         text_digest: prefix_digest.map(Into::into),
         model: Some(model_digest.into()),
         precision: Some(arithmetic(workspace.model)),
-        documents: 0,
-        dropped: Default::default(),
-        dropped_texts: Vec::new(),
-        notes: Vec::new(),
-        origins: Vec::new(),
-        parts: Vec::new(),
+        ..Provenance::of(Own.name(), recipe, workspace.model)
     }
 }
 

@@ -1,12 +1,10 @@
 //! Random tokens: the control every other source is to beat.
 
-use std::collections::BTreeMap;
-
 use compute::Stream;
 use lm::Observer;
 
 use super::Source;
-use crate::{CalibrationSet, Origin, Packing, Provenance, Recipe, Result, Workspace};
+use crate::{CalibrationSet, Origin, Provenance, Recipe, Result, Workspace};
 
 /// Tokens drawn from the vocabulary, all equally often.
 pub(super) struct Random;
@@ -62,23 +60,10 @@ Reference
         };
         let origins = (0..windows.samples as u64).map(|stream| Origin::Random { stream });
         let provenance = Provenance {
-            version: env!("CARGO_PKG_VERSION").into(),
-            source: self.name().into(),
-            recipe: recipe.clone(),
-            packing: Packing::Stream,
-            separator: "none".into(),
             special_tokens: "drawn like any other".into(),
-            tokenizer: tokenizer.digest().into(),
-            vocabulary: workspace.model.spec().vocabulary,
-            text_digest: None,
-            model: None,
-            precision: None,
-            documents: 0,
-            dropped: BTreeMap::new(),
-            dropped_texts: Vec::new(),
             notes: vec!["random tokens are a control, not calibration data to use".into()],
             origins: origins.collect(),
-            parts: Vec::new(),
+            ..Provenance::of(self.name(), recipe, workspace.model)
         };
         CalibrationSet::new((0..windows.samples).map(sequence).collect(), provenance)
     }

@@ -1,13 +1,11 @@
 //! Random words of the vocabulary: a control that is text at least.
 
-use std::collections::BTreeMap;
-
 use compute::{Stream, mix};
 use lm::{Observer, Tokenizer};
 use rayon::prelude::*;
 
 use super::Source;
-use crate::{CalibrationSet, Error, Origin, Packing, Provenance, Recipe, Result, Workspace};
+use crate::{CalibrationSet, Error, Origin, Provenance, Recipe, Result, Workspace};
 
 /// Keys the draws apart from those of random tokens.
 const DRAWS: u64 = 0x0077_6f72_6473;
@@ -71,23 +69,9 @@ Reference
         let sequences = (0..windows.samples).into_par_iter().map(sequence);
         let origins = (0..windows.samples as u64).map(|stream| Origin::Random { stream });
         let provenance = Provenance {
-            version: env!("CARGO_PKG_VERSION").into(),
-            source: self.name().into(),
-            recipe: recipe.clone(),
-            packing: Packing::Stream,
-            separator: "none".into(),
-            special_tokens: "none".into(),
-            tokenizer: tokenizer.digest().into(),
-            vocabulary: workspace.model.spec().vocabulary,
-            text_digest: None,
-            model: None,
-            precision: None,
-            documents: 0,
-            dropped: BTreeMap::new(),
-            dropped_texts: Vec::new(),
             notes: vec!["random text is a control, not calibration data to use".into()],
             origins: origins.collect(),
-            parts: Vec::new(),
+            ..Provenance::of(self.name(), recipe, workspace.model)
         };
         CalibrationSet::new(sequences.collect::<Result<_>>()?, provenance)
     }

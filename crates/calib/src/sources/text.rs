@@ -62,10 +62,6 @@ Reference
         workspace: &Workspace<'_>,
         observer: &dyn Observer,
     ) -> Result<CalibrationSet> {
-        recipe.refuse_dataset(self.name())?;
-        let packing = recipe.packing.unwrap_or(Packing::Stream);
-        let (paths, reading) = (vec![recipe.source.clone().into()], recipe.reading());
-        let source = self.name();
-        Collection { recipe, source, packing, paths, reading }.collect(workspace, observer)
+        Collection::of_file(self.name(), recipe, Packing::Stream)?.collect(workspace, observer)
     }
 }

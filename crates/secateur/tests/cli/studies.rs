@@ -26,6 +26,7 @@ fn a_study_runs_each_cell_once_and_goes_on_where_it_was() {
     let bench = with_study(STUDY);
     let plan = bench.run("study study.toml -o out --dry-run").succeeded().stdout();
     assert_eq!(plan.matches("to run").count(), 8, "{plan}");
+    assert!(!bench.path("out").exists(), "a plan writes nothing");
     let run = bench.run("study study.toml -o out --json").succeeded();
     let summary: Value = serde_json::from_str(&run.stdout()).unwrap();
     let lines = summary["lines"].as_array().unwrap();

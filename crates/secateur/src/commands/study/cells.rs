@@ -95,11 +95,11 @@ impl<'a> Cells<'a> {
         cell: &Cell,
         observer: &dyn Observer,
     ) -> anyhow::Result<(Measures, Value)> {
-        let (options, resolved) = self.options(cell)?;
-        let prepared = plan::prepare(&options, observer)?;
-        let report = work::prune(&options, &resolved, &prepared, &mut self.dense, observer)?;
-        drop(prepared);
-        fs::remove_dir_all(&self.scratch).map_err(lm::Error::io(&self.scratch))?;
+        let report = self.report(cell, observer);
+        if self.scratch.exists() {
+            fs::remove_dir_all(&self.scratch).map_err(lm::Error::io(&self.scratch))?;
+        }
+        let report = report?;
         let measures = measures(&report);
         if measures.is_empty() {
             let problem = "nothing is measured";
@@ -107,6 +107,12 @@ impl<'a> Cells<'a> {
             return Err(BadInput::new(problem).hint(hint).into());
         }
         Ok((measures, json!(report)))
+    }
+
+    fn report(&mut self, cell: &Cell, observer: &dyn Observer) -> anyhow::Result<Report> {
+        let (options, resolved) = self.options(cell)?;
+        let prepared = plan::prepare(&options, observer)?;
+        work::prune(&options, &resolved, &prepared, &mut self.dense, observer)
     }
 
     /// The options of a cell. Those of calibration data are left out where its method uses none, so

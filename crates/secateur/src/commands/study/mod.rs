@@ -4,6 +4,8 @@ mod cells;
 mod file;
 mod table;
 
+use std::fs;
+
 use study::{Store, Summary};
 
 use crate::failure::{BadInput, Stopped};
@@ -23,7 +25,7 @@ const TABLE: &str = "table.md";
 pub(crate) fn run(options: &StudyOptions, resolved: &Resolved) -> anyhow::Result<()> {
     let study = Study::read(&options.study)?;
     let observer = terminal::observer(options.running.quiet);
-    let store = Store::open(&options.output.join(CELLS))?;
+    let store = Store::new(options.output.join(CELLS));
     let mut cells = Cells::new(&study, &options.output);
     let tasks = cells.tasks(&*observer)?;
     if options.dry_run {
@@ -45,6 +47,7 @@ pub(crate) fn run(options: &StudyOptions, resolved: &Resolved) -> anyhow::Result
     let summary = Summary::new(&tasks, &results, &study.replicate, &study.baseline);
     let markdown = table::render(&summary, &study.replicate, Format::Markdown);
     let path = options.output.join(TABLE);
+    fs::create_dir_all(&options.output).map_err(lm::Error::io(&options.output))?;
     lm::checkpoint::write_durable(&path, markdown.as_bytes())?;
     match options.running.json {
         true => output::json(&summary)?,
