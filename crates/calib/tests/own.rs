@@ -165,7 +165,7 @@ fn a_cancelled_run_goes_on_where_it_was_and_ends_with_the_same_bytes() {
     let cache = bench.path("cache");
     let mut cancelled = 0;
     let found = loop {
-        let watch = Watch { patience: Some(4000), ..Watch::default() };
+        let watch = Watch { patience: Some(7000), ..Watch::default() };
         match collect(&bench, &recipe, &cache, &watch) {
             Ok(set) => break set,
             Err(Error::Model(lm::Error::Cancelled)) => cancelled += 1,

@@ -200,7 +200,7 @@ pub(crate) struct InspectOptions {
 /// Options of `study`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StudyOptions {
-    /// The study: a TOML file with what all cells share ([prune]) and what varies ([grid])
+    /// The study: a TOML file; its table `prune` holds what all cells share, `grid` what varies
     pub(crate) study: PathBuf,
 
     /// The folder for the results, one file per cell; those that are there are not run again
