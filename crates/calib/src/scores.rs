@@ -5,6 +5,11 @@ use lm::{Model, Observer};
 
 use crate::Result;
 
+/// The perplexity; infinite where nothing was scored.
+pub(crate) fn perplexity(score: Score) -> f64 {
+    if score.tokens == 0 { f64::INFINITY } else { score.perplexity() }
+}
+
 /// The log-probability of every sequence, within `memory` bytes.
 pub(crate) fn scores(
     model: &Model,

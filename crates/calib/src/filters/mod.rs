@@ -19,7 +19,7 @@ mod words;
 use lm::scoring::Score;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{Result, scores::perplexity};
 
 pub use settings::{Duplicates, FilterSettings, PerplexityBand, Repetition};
 
@@ -43,7 +43,7 @@ pub struct Passage<'a> {
 impl Passage<'_> {
     /// Perplexity under the model; infinite where nothing was scored.
     pub(crate) fn perplexity(&self) -> f64 {
-        self.score.filter(|score| score.tokens > 0).map_or(f64::INFINITY, |s| s.perplexity())
+        self.score.map_or(f64::INFINITY, perplexity)
     }
 }
 

@@ -25,7 +25,7 @@ use lm::scoring::Score;
 use lm::{Model, Observer};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, scores::perplexity};
 
 pub use settings::SynthesisSettings;
 
@@ -65,7 +65,7 @@ impl Text {
 
     /// Its perplexity; infinite where nothing was written.
     pub(crate) fn perplexity(&self) -> f64 {
-        if self.score.tokens == 0 { f64::INFINITY } else { self.score.perplexity() }
+        perplexity(self.score)
     }
 
     /// Whether its parts fit into it and its tokens into a vocabulary.

@@ -141,7 +141,7 @@ impl<'a> Cells<'a> {
 fn measures(report: &Report) -> Measures {
     let mut measures = Measures::new();
     for loss in &report.perplexity {
-        let file = loss.file.file_name().unwrap_or(loss.file.as_os_str()).to_string_lossy();
+        let file = loss.file.display();
         let (before, after) = (loss.before.perplexity, loss.after.perplexity);
         measures.insert(format!("perplexity {file}"), after);
         measures.insert(format!("loss {file}"), after.ln() - before.ln());
