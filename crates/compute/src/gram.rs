@@ -52,7 +52,7 @@ fn add_gram_at(level: KernelLevel, x: MatrixRef<'_>, gram: &mut Matrix) {
     if level == KernelLevel::Portable {
         return add_by_library(x, gram, rows);
     }
-    let pairs = level == KernelLevel::Avx512Bf16 && all_bf16(x.as_slice());
+    let pairs = level.multiplies_bf16() && all_bf16(x.as_slice());
     let precision = if pairs { Precision::Bf16 } else { Precision::F32 };
     add_by_kernels(Kernels { level, precision }, x, gram, rows);
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KernelLevel {
+    /// The matrix unit of server processors (AMX with bf16 tiles), with [`Self::Avx512Bf16`] for
+    /// the rest. Denormal numbers as there.
+    AmxBf16,
     /// AVX-512 with the bf16 inner product (`vdpbf16ps`). In [`Precision::Bf16`] products read
     /// and give denormal numbers as zero, as the instruction does.
     ///
@@ -47,11 +50,13 @@ static ACTIVE: OnceLock<KernelLevel> = OnceLock::new();
 
 impl KernelLevel {
     /// Every level, best first.
-    pub const ALL: [Self; 4] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 5] =
+        [Self::AmxBf16, Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
 
     /// The level's name, as `--kernel` takes it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::AmxBf16 => "amx-bf16",
             Self::Avx512Bf16 => "avx512-bf16",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
@@ -67,8 +72,10 @@ impl KernelLevel {
         let avx512 = || {
             has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") && avx2()
         };
+        let avx512_bf16 = || avx512() && has!("avx512bf16");
         match self {
-            Self::Avx512Bf16 => avx512() && has!("avx512bf16"),
+            Self::AmxBf16 => avx512_bf16() && crate::kernels::amx::is_available(),
+            Self::Avx512Bf16 => avx512_bf16(),
             Self::Avx512 => avx512(),
             Self::Avx2 => avx2(),
             Self::Portable => true,
@@ -94,6 +101,16 @@ impl KernelLevel {
     /// The level every operation of this process runs at: the forced one, or else the best.
     pub fn active() -> Self {
         *ACTIVE.get_or_init(Self::detect)
+    }
+
+    /// Whether there are AVX-512 instructions at this level.
+    pub(crate) fn has_avx512(self) -> bool {
+        matches!(self, Self::AmxBf16 | Self::Avx512Bf16 | Self::Avx512)
+    }
+
+    /// Whether there are instructions that multiply pairs of bf16 numbers at this level.
+    pub(crate) fn multiplies_bf16(self) -> bool {
+        matches!(self, Self::AmxBf16 | Self::Avx512Bf16)
     }
 
     /// Makes every operation of this process run at `level`. To be called before any work.

@@ -203,7 +203,7 @@ mod tests {
     fn check_denormals(level: KernelLevel, (weights, x): (&Matrix, &Matrix), precision: Precision) {
         let layer = Linear::pack_for(Kernels { level, precision }, weights.view(), None);
         let y = apply_at(level, &layer, x.view());
-        let flushes = level == KernelLevel::Avx512Bf16 && precision == Precision::Bf16;
+        let flushes = level.multiplies_bf16() && precision == Precision::Bf16;
         let read = |value: f32| match flushes && value.is_subnormal() {
             true => 0.0,
             false => f64::from(precision.round(value)),

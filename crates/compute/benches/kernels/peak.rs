@@ -31,7 +31,7 @@ pub(crate) fn run(bench: &Bench) {
 /// One loop per thread, at the instructions of the active level.
 #[cfg(target_arch = "x86_64")]
 fn arithmetic(bench: &Bench) {
-    use compute::KernelLevel::{Avx2, Avx512, Avx512Bf16, Portable};
+    use compute::KernelLevel::{AmxBf16, Avx2, Avx512, Avx512Bf16, Portable};
     let threads = rayon::current_num_threads() as f64;
     let flops = |lanes: f64| 2.0 * lanes * (CHAINS * ROUNDS) as f64 * threads;
     let each = |work: unsafe fn()| {
@@ -41,6 +41,11 @@ fn arithmetic(bench: &Bench) {
         }
     };
     match compute::KernelLevel::active() {
+        AmxBf16 => {
+            // 16 x 16 sums of 32 products each
+            bench.case("peak bf16", flops(16.0 * 16.0 * 32.0), 0.0, each(amx));
+            bench.case("peak f32", flops(16.0), 0.0, each(avx512));
+        }
         Avx512Bf16 => {
             bench.case("peak bf16", flops(32.0), 0.0, each(bf16_pairs));
             bench.case("peak f32", flops(16.0), 0.0, each(avx512));
@@ -48,6 +53,36 @@ fn arithmetic(bench: &Bench) {
         Avx512 => bench.case("peak f32", flops(16.0), 0.0, each(avx512)),
         Avx2 => bench.case("peak f32", flops(8.0), 0.0, each(avx2)),
         Portable => {}
+    }
+}
+
+/// # Safety
+/// The processor must have AMX with bf16, and the process the right to use it.
+#[cfg(target_arch = "x86_64")]
+unsafe fn amx() {
+    // palette 1; 64 bytes in every row of eight registers; 16 rows each
+    #[repr(align(64))]
+    struct Config([u8; 64]);
+    let mut config = Config([0; 64]);
+    config.0[0] = 1;
+    (0..8).for_each(|register| config.0[16 + 2 * register] = 64);
+    config.0[48..56].fill(16);
+    // SAFETY: the registers are configured, filled with zeros and given back.
+    unsafe {
+        std::arch::asm!(
+            "ldtilecfg [{config}]",
+            "2:",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "dec {rounds}",
+            "jnz 2b",
+            "tilerelease",
+            config = in(reg) &raw const config,
+            rounds = inout(reg) CHAINS * ROUNDS / 4 => _,
+            options(nostack),
+        );
     }
 }
 

@@ -238,7 +238,7 @@ pub(super) fn round(values: __m512) -> __m512 {
 /// Rounds to the nearest bf16 by the instruction, which makes zeros of denormal numbers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn round_normal(values: __m512) -> __m512 {
+pub(super) fn round_normal(values: __m512) -> __m512 {
     // SAFETY: both types are 32 bytes without invalid values.
     let halves: __m256i = unsafe { transmute(_mm512_cvtneps_pbh(values)) };
     _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))

@@ -7,6 +7,8 @@
 //! results independent of batches and threads.
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -29,10 +31,14 @@ use crate::{KernelLevel, Precision};
 
 /// Number of columns of a panel.
 pub(crate) const PANEL: usize = 32;
+/// Rows of the tallest tile of any level.
+const TALLEST: usize = 32;
 
 /// One register tile: `rows × (panels · PANEL)` elements of `C`.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile {
+    /// Rows, at most [`Kernels::max_rows`].
+    rows: usize,
     /// Steps along the inner index: words of `B` per column.
     depth: usize,
     /// First word of the first row of `A`.
@@ -71,18 +77,21 @@ pub(crate) struct Kernels {
 impl Kernels {
     /// Most rows of one tile.
     pub(crate) fn max_rows(self) -> usize {
-        match self.level {
-            KernelLevel::Avx512Bf16 | KernelLevel::Avx512 => 12,
-            KernelLevel::Avx2 => 6,
-            KernelLevel::Portable => 4,
+        match (self.level, self.precision) {
+            (KernelLevel::AmxBf16, Precision::Bf16) => TALLEST,
+            (KernelLevel::AmxBf16 | KernelLevel::Avx512Bf16 | KernelLevel::Avx512, _) => 12,
+            (KernelLevel::Avx2, _) => 6,
+            (KernelLevel::Portable, _) => 4,
         }
     }
 
     /// How many panels a tile of `rows` rows takes at once, so that enough sums are under way.
     pub(crate) fn panels_at_once(self, rows: usize) -> usize {
-        match (self.level, rows) {
-            (KernelLevel::Avx512Bf16 | KernelLevel::Avx512, 1..=2) => 4,
-            (KernelLevel::Avx512Bf16 | KernelLevel::Avx512, 3..=6) => 2,
+        match (self.level, self.precision, rows) {
+            (KernelLevel::AmxBf16, Precision::Bf16, 1..=16) => 2,
+            (KernelLevel::AmxBf16, Precision::Bf16, _) => 1,
+            (level, _, 1..=2) if level.has_avx512() => 4,
+            (level, _, 3..=6) if level.has_avx512() => 2,
             _ => 1,
         }
     }
@@ -91,11 +100,13 @@ impl Kernels {
     fn tile(self, rows: usize, panels: usize) -> TileKernel {
         match (self.level, self.precision) {
             #[cfg(target_arch = "x86_64")]
+            (KernelLevel::AmxBf16, Precision::Bf16) => amx::bf16_pairs(rows, panels),
+            #[cfg(target_arch = "x86_64")]
             (KernelLevel::Avx512Bf16, Precision::Bf16) => avx512::bf16_pairs(rows, panels),
             #[cfg(target_arch = "x86_64")]
             (KernelLevel::Avx512, Precision::Bf16) => avx512::bf16_widened(rows, panels),
             #[cfg(target_arch = "x86_64")]
-            (KernelLevel::Avx512Bf16 | KernelLevel::Avx512, _) => avx512::full(rows, panels),
+            (level, Precision::F32) if level.has_avx512() => avx512::full(rows, panels),
             #[cfg(target_arch = "x86_64")]
             (KernelLevel::Avx2, Precision::F32) => avx2::full(rows),
             #[cfg(target_arch = "x86_64")]
@@ -118,11 +129,11 @@ impl Kernels {
         self.depth(inner) * pack::LINES
     }
 
-    /// Words of `A` per step of the depth: only the bf16 inner product takes pairs.
+    /// Words of `A` per step of the depth: only the instructions for bf16 take pairs.
     pub(crate) fn words_per_step(self) -> usize {
-        match (self.precision, self.level) {
-            (Precision::Bf16, KernelLevel::Avx512Bf16) | (Precision::F32, _) => 1,
-            (Precision::Bf16, _) => 2,
+        match self.precision {
+            Precision::Bf16 if !self.level.multiplies_bf16() => 2,
+            Precision::Bf16 | Precision::F32 => 1,
         }
     }
 
@@ -152,7 +163,7 @@ macro_rules! for_each_level {
             }
             match level {
                 #[cfg(target_arch = "x86_64")]
-                $crate::KernelLevel::Avx512Bf16 | $crate::KernelLevel::Avx512 => {
+                level if level.has_avx512() => {
                     // SAFETY: a level is active only when the processor has its instructions.
                     unsafe { avx512($($arg),*) }
                 }

@@ -20,7 +20,7 @@ pub(crate) const LINES: usize = PANEL / 16;
 pub(crate) fn store_row(kernels: Kernels, x: &[f32], words: &mut [u32]) {
     match (kernels.precision, kernels.level) {
         (Precision::F32, level) => store_full(level, x, words),
-        (Precision::Bf16, KernelLevel::Avx512Bf16) => store_pairs(x, words),
+        (Precision::Bf16, level) if level.multiplies_bf16() => store_pairs(x, words),
         (Precision::Bf16, level) => store_rounded(level, x, words),
     }
 }
@@ -71,7 +71,7 @@ pub(crate) fn pack_rows(kernels: Kernels, source: Strided<'_>, panel: &mut [Line
     let with_turn = (source, turn(kernels.level));
     match (kernels.precision, kernels.level) {
         (Precision::F32, level) => pack_rows_full(level, with_turn, panel),
-        (Precision::Bf16, KernelLevel::Avx512Bf16) => {
+        (Precision::Bf16, level) if level.multiplies_bf16() => {
             transpose_rows(with_turn, panel, 32, store_pairs);
         }
         (Precision::Bf16, level) => pack_rows_bf16(level, with_turn, panel),
@@ -84,7 +84,7 @@ pub(crate) fn pack_columns(kernels: Kernels, source: Strided<'_>, panel: &mut [L
     match (kernels.precision, kernels.level) {
         (Precision::F32, level) => pack_columns_full(level, source, panel),
         #[cfg(target_arch = "x86_64")]
-        (Precision::Bf16, KernelLevel::Avx512Bf16) => {
+        (Precision::Bf16, level) if level.multiplies_bf16() => {
             // SAFETY: a level is active only when the processor has its instructions.
             unsafe { super::avx512_pack::pack_columns(source, panel) }
         }
@@ -175,7 +175,7 @@ type Turn = fn(&[[u32; 16]; 16], &mut [Line]);
 fn turn(level: KernelLevel) -> Turn {
     match level {
         #[cfg(target_arch = "x86_64")]
-        KernelLevel::Avx512Bf16 | KernelLevel::Avx512 => |square, lines| {
+        level if level.has_avx512() => |square, lines| {
             // SAFETY: a level is active only when the processor has its instructions.
             let turned = unsafe { super::avx512_pack::transpose(square) };
             lines.iter_mut().step_by(LINES).zip(&turned).for_each(|(line, turned)| *line = *turned);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pack::{LINES, Line};
-use super::{Kernels, PANEL, Tile};
+use super::{Kernels, PANEL, TALLEST, Tile};
 
 /// Rows of `A`: `count` rows of words, `stride` apart.
 #[derive(Clone, Copy)]
@@ -102,9 +102,9 @@ pub(crate) unsafe fn multiply(
         let mut row = 0;
         for index in 0..tiles {
             let count = rows + usize::from(index < longer);
-            let tile = tile(kernels, a, b, (row, panel), &finish);
+            let tile = Tile { rows: count, ..tile(kernels, a, b, (row, panel), &finish) };
             // SAFETY: `check` held the operands to their shape, the caller answers for `output`.
-            unsafe { place(kernels, tile, (row, panel), (count, panels), output) }
+            unsafe { place(kernels, tile, (row, panel), panels, output) }
             row += count;
         }
         panel += panels;
@@ -120,7 +120,7 @@ fn check(kernels: Kernels, a: Rows<'_>, b: &Panels<'_>, range: &Range<usize>, fi
     assert!(finish.bias.is_none_or(|bias| range.end * PANEL <= bias.len()));
 }
 
-/// The tile whose first row and panel are given, without its place in `C`.
+/// The tile whose first row and panel are given, without its number of rows and place in `C`.
 fn tile(
     kernels: Kernels,
     a: Rows<'_>,
@@ -132,6 +132,7 @@ fn tile(
     let b_stride = b.depth * PANEL;
     let bias = finish.bias.map_or(std::ptr::null(), |bias| bias[panel * PANEL..].as_ptr());
     Tile {
+        rows: 0,
         depth: b.steps.len(),
         a: a.words[row * a.stride..].as_ptr(),
         a_stride: a.stride,
@@ -148,15 +149,15 @@ fn tile(
 /// Runs a tile into `C`, through a buffer where the last panel is wider than `C`.
 ///
 /// # Safety
-/// As [`multiply`], for the tile at `(row, panel)` of shape `(rows, panels)`.
+/// As [`multiply`], for the tile at `(row, panel)` and as many panels.
 unsafe fn place(
     kernels: Kernels,
     tile: Tile,
     (row, panel): (usize, usize),
-    (rows, panels): (usize, usize),
+    panels: usize,
     output: Output,
 ) {
-    let kernel = kernels.tile(rows, panels);
+    let kernel = kernels.tile(tile.rows, panels);
     let first = panel * PANEL;
     // SAFETY: the tile begins inside `C`.
     let start = unsafe { output.start.add(row * output.stride + first) };
@@ -164,18 +165,18 @@ unsafe fn place(
         // SAFETY: the whole tile lies inside `C`.
         return unsafe { kernel(&Tile { c: start, c_stride: output.stride, ..tile }) };
     }
-    let mut buffer = [0.0f32; 12 * PANEL];
+    let mut buffer = [0.0f32; TALLEST * PANEL];
     let columns = output.columns - first;
     // SAFETY: `columns` of each row lie inside `C`; the buffer holds the widest tile of one panel.
     unsafe {
-        for (row, line) in buffer.chunks_exact_mut(PANEL).enumerate().take(rows) {
+        for (row, line) in buffer.chunks_exact_mut(PANEL).enumerate().take(tile.rows) {
             let c = start.add(row * output.stride);
             if tile.accumulate {
                 std::ptr::copy_nonoverlapping(c, line.as_mut_ptr(), columns);
             }
         }
         kernel(&Tile { c: buffer.as_mut_ptr(), c_stride: PANEL, ..tile });
-        for (row, line) in buffer.chunks_exact(PANEL).enumerate().take(rows) {
+        for (row, line) in buffer.chunks_exact(PANEL).enumerate().take(tile.rows) {
             std::ptr::copy_nonoverlapping(line.as_ptr(), start.add(row * output.stride), columns);
         }
     }

@@ -1,8 +1,6 @@
 //! From a row of attention scores to the weights of a softmax.
 
 use super::{Kernels, for_each_level};
-#[cfg(target_arch = "x86_64")]
-use crate::KernelLevel;
 use crate::Precision;
 use crate::exponential::{EXP2_BF16, EXP2_FULL, exp2_falling};
 use crate::precision::round_bf16;
@@ -36,7 +34,7 @@ pub(crate) struct Weighed {
 /// the left operand: `[row_words(KEYS)]`.
 pub(crate) fn weigh(kernels: Kernels, row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
     #[cfg(target_arch = "x86_64")]
-    if let KernelLevel::Avx512Bf16 | KernelLevel::Avx512 = kernels.level {
+    if kernels.level.has_avx512() {
         return weigh_by_registers(kernels, row, words);
     }
     match kernels.precision {

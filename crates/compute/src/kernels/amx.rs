@@ -1,0 +1,272 @@
+//! Tiles of up to 32 × 32 elements for the matrix unit (AMX) of server processors: four tiles of
+//! 16 × 16 sums, which one instruction feeds with 16 words of the depth at once.
+
+use std::arch::asm;
+use std::arch::x86_64::{_mm512_add_ps, _mm512_load_ps, _mm512_loadu_ps, _mm512_storeu_ps};
+use std::mem::MaybeUninit;
+
+use super::avx512::round_normal;
+use super::pack::LINES;
+use super::{Line, PANEL, Tile, TileKernel};
+
+/// Rows of `A`, columns of `B` and words of the depth of one tile register.
+const SIDE: usize = 16;
+/// Rows of the largest tile: two registers of `A`.
+const MAX_ROWS: usize = 2 * SIDE;
+const _: () = assert!(MAX_ROWS == super::TALLEST && PANEL == 2 * SIDE);
+
+/// Whether the processor multiplies tiles of bf16 and the system lets this process do it.
+pub(crate) fn is_available() -> bool {
+    // bits of leaf 7: AMX-BF16 and AMX-TILE
+    const WANTED: u32 = 1 << 22 | 1 << 24;
+    let leaves = std::arch::x86_64::__cpuid(0).eax;
+    leaves >= 7 && std::arch::x86_64::__cpuid_count(7, 0).edx & WANTED == WANTED && permitted()
+}
+
+/// Asks the system for the tile registers, which a process does not have unasked.
+#[cfg(target_os = "linux")]
+fn permitted() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    // SAFETY: the call takes two numbers and touches no memory; a kernel without it refuses.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn permitted() -> bool {
+    false
+}
+
+/// The kernel for `rows` rows and `panels` panels: two registers of `A` against one panel, or one
+/// against one or two.
+pub(super) fn bf16_pairs(rows: usize, panels: usize) -> TileKernel {
+    match (rows, panels) {
+        (1..=SIDE, 1) => low,
+        (1..=SIDE, 2) => wide,
+        (..=MAX_ROWS, 1) => high,
+        shape => unreachable!("no AMX tile of {shape:?}"),
+    }
+}
+
+/// What `ldtilecfg` reads.
+#[repr(C, align(64))]
+struct Config {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    /// Bytes of a row of each tile register.
+    bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// Registers 0 to 3 hold sums, which lie at `places` of a tile of `rows` rows; 4 and 5 hold words of
+/// `A`, 6 and 7 words of `B`. What is not needed has one row, since none is an error.
+fn config(rows: usize, places: Places) -> Config {
+    let below = |row: usize| rows.saturating_sub(row).clamp(1, SIDE) as u8;
+    let mut config =
+        Config { palette: 1, start_row: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
+    config.bytes[..8].fill(4 * SIDE as u16);
+    for (register, (row, _)) in places.into_iter().enumerate() {
+        config.rows[register] = below(row);
+    }
+    config.rows[4..8].copy_from_slice(&[below(0), below(SIDE), SIDE as u8, SIDE as u8]);
+    config
+}
+
+/// Where the words of one run along the depth begin.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Run {
+    /// First word of the rows, and of those from [`SIDE`] on.
+    a: [*const u32; 2],
+    /// Bytes between two rows.
+    a_stride: usize,
+    /// First word of the panel, and of the next one.
+    b: [*const u32; 2],
+    /// Whole tiles of the depth.
+    steps: usize,
+}
+
+/// The sums of the four registers, row by row.
+type Sums = [[Line; SIDE]; 4];
+
+/// Row and column of the tile where each register of sums begins.
+type Places = [(usize, usize); 4];
+
+/// Room for the words of a last, shorter tile of the depth, filled up with zeros.
+struct Rest {
+    a: [Line; MAX_ROWS],
+    b: [[Line; SIDE * LINES]; 2],
+}
+
+/// The whole tiles of the depth, and what is left of it.
+///
+/// # Safety
+/// The tile's words of `panels` panels must be there.
+#[inline]
+unsafe fn runs(tile: &Tile, panels: usize, rest: &mut MaybeUninit<Rest>) -> [Run; 2] {
+    let (steps, left) = (tile.depth / SIDE, tile.depth % SIDE);
+    let next = |a: *const u32, stride: usize| [a, a.wrapping_add(SIDE * stride)];
+    let whole = Run {
+        a: next(tile.a, tile.a_stride),
+        a_stride: 4 * tile.a_stride,
+        b: [tile.b, tile.b.wrapping_add(tile.b_stride)],
+        steps,
+    };
+    if left == 0 {
+        return [whole, Run { steps: 0, ..whole }];
+    }
+    let rest = rest.write(Rest { a: [Line::ZERO; _], b: [[Line::ZERO; _]; 2] });
+    // SAFETY: `left` words from the last whole tile on belong to every row, and as many steps to
+    // every panel; a line has 16 words and a panel of the rest 16 steps.
+    unsafe {
+        for (row, line) in rest.a.iter_mut().enumerate().take(tile.rows) {
+            let words = tile.a.add(row * tile.a_stride + steps * SIDE);
+            line.0.as_mut_ptr().copy_from_nonoverlapping(words, left);
+        }
+        for (panel, lines) in rest.b.iter_mut().enumerate().take(panels) {
+            let words = tile.b.add(panel * tile.b_stride + steps * SIDE * PANEL);
+            lines.as_mut_ptr().cast::<u32>().copy_from_nonoverlapping(words, left * PANEL);
+        }
+    }
+    let last = Run {
+        a: next(rest.a.as_ptr().cast(), SIDE),
+        a_stride: size_of::<Line>(),
+        b: [rest.b[0].as_ptr().cast(), rest.b[1].as_ptr().cast()],
+        steps: 1,
+    };
+    [whole, last]
+}
+
+/// Adds what `C` held and the bias, rounds, and stores.
+///
+/// # Safety
+/// As [`TileKernel`]; the sums of the tile's rows must be there.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn finish(tile: &Tile, sums: *const Sums, places: Places) {
+    for (register, (first, column)) in places.into_iter().enumerate() {
+        for row in first..tile.rows.min(first + SIDE) {
+            // SAFETY: `C` and the bias have every row and column of the tile, the sums every row.
+            unsafe {
+                let line = sums.cast::<Line>().add(register * SIDE + row - first);
+                let mut sum = _mm512_load_ps(line.cast());
+                let c = tile.c.add(row * tile.c_stride + column);
+                if tile.accumulate {
+                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(c));
+                }
+                if !tile.bias.is_null() {
+                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(tile.bias.add(column)));
+                }
+                _mm512_storeu_ps(c, if tile.round { round_normal(sum) } else { sum });
+            }
+        }
+    }
+}
+
+/// A kernel: the instructions of one step of the depth, and where the four registers' sums lie in
+/// the tile (row, column).
+macro_rules! kernel {
+    ($(#[$doc:meta])* $name:ident, $panels:literal, $places:expr, [$($step:literal),* $(,)?]) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As [`TileKernel`].
+        #[target_feature(enable = "avx512f,avx512bf16")]
+        unsafe fn $name(tile: &Tile) {
+            let mut rest = MaybeUninit::uninit();
+            // SAFETY: the caller gives the words of the tile.
+            let runs = unsafe { runs(tile, $panels, &mut rest) };
+            let config = config(tile.rows, $places);
+            let mut sums = MaybeUninit::<Sums>::uninit();
+            // SAFETY: the runs' words are there; every line of the sums is written that is read
+            // below; the tile registers, which nothing else uses, are given back.
+            unsafe {
+                asm!(
+                    "ldtilecfg [{config}]",
+                    "mov {b_stride:e}, 128",
+                    "2:",
+                    "mov {a}, [{run}]",
+                    "mov {a_next}, [{run} + 8]",
+                    "mov {a_stride}, [{run} + 16]",
+                    "mov {b}, [{run} + 24]",
+                    "mov {b_next}, [{run} + 32]",
+                    "mov {steps}, [{run} + 40]",
+                    "test {steps}, {steps}",
+                    "jz 4f",
+                    "3:",
+                    $($step,)*
+                    "add {a}, 64",
+                    "add {a_next}, 64",
+                    "add {b}, 2048",
+                    "add {b_next}, 2048",
+                    "dec {steps}",
+                    "jnz 3b",
+                    "4:",
+                    "add {run}, 48",
+                    "cmp {run}, {end}",
+                    "jne 2b",
+                    "mov {a_stride:e}, 64",
+                    "tilestored [{sums} + {a_stride}], tmm0",
+                    "tilestored [{sums} + {a_stride} + 1024], tmm1",
+                    "tilestored [{sums} + {a_stride} + 2048], tmm2",
+                    "tilestored [{sums} + {a_stride} + 3072], tmm3",
+                    "tilerelease",
+                    config = in(reg) &raw const config,
+                    sums = in(reg) sums.as_mut_ptr(),
+                    run = inout(reg) runs.as_ptr() => _,
+                    end = in(reg) runs.as_ptr_range().end,
+                    a = out(reg) _,
+                    a_next = out(reg) _,
+                    a_stride = out(reg) _,
+                    b = out(reg) _,
+                    b_next = out(reg) _,
+                    b_stride = out(reg) _,
+                    steps = out(reg) _,
+                    options(nostack),
+                );
+                finish(tile, sums.as_ptr(), $places);
+            }
+        }
+    };
+}
+
+kernel! {
+    /// Up to 16 rows and one panel.
+    low, 1, [(0, 0), (0, 16), (SIDE, 0), (SIDE, 16)], [
+        "tileloadd tmm4, [{a} + {a_stride}]",
+        "tileloadd tmm6, [{b} + {b_stride}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloadd tmm7, [{b} + {b_stride} + 64]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+    ]
+}
+
+kernel! {
+    /// Up to 16 rows and two panels.
+    wide, 2, [(0, 0), (0, 16), (0, 32), (0, 48)], [
+        "tileloadd tmm4, [{a} + {a_stride}]",
+        "tileloadd tmm6, [{b} + {b_stride}]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloadd tmm7, [{b} + {b_stride} + 64]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tileloadd tmm6, [{b_next} + {b_stride}]",
+        "tdpbf16ps tmm2, tmm4, tmm6",
+        "tileloadd tmm7, [{b_next} + {b_stride} + 64]",
+        "tdpbf16ps tmm3, tmm4, tmm7",
+    ]
+}
+
+kernel! {
+    /// 17 to 32 rows and one panel.
+    high, 1, [(0, 0), (0, 16), (SIDE, 0), (SIDE, 16)], [
+        "tileloadd tmm6, [{b} + {b_stride}]",
+        "tileloadd tmm4, [{a} + {a_stride}]",
+        "tileloadd tmm7, [{b} + {b_stride} + 64]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloadd tmm5, [{a_next} + {a_stride}]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+    ]
+}
