@@ -1,6 +1,6 @@
 //! From a recipe to a calibration set.
 
-use std::{borrow::Cow, path::Path};
+use std::path::Path;
 
 use lm::{Model, Observer, hub::HubOptions};
 
@@ -10,25 +10,12 @@ use crate::{CalibrationSet, Error, Recipe, Result, mixture, sources};
 pub struct Workspace<'a> {
     /// The model it is made for; its tokenizer makes the token ids.
     pub model: &'a Model,
-    /// The digest of the model's checkpoint ([`lm::Checkpoint::digest`]); computed where it is
-    /// needed and absent.
-    pub model_digest: Option<&'a str>,
     /// Folder in which finished texts and sets are kept between runs; nothing is kept without one.
     pub cache: Option<&'a Path>,
     /// Bytes of memory that generation and scoring may take.
     pub memory: Option<u64>,
     /// Where hub data sets come from; without it there are none.
     pub hub: Option<&'a HubOptions>,
-}
-
-impl Workspace<'_> {
-    /// The digest of the model's checkpoint.
-    pub(crate) fn digest(&self, observer: &dyn Observer) -> Result<Cow<'_, str>> {
-        match self.model_digest {
-            Some(digest) => Ok(Cow::Borrowed(digest)),
-            None => Ok(Cow::Owned(self.model.checkpoint().digest(observer)?)),
-        }
-    }
 }
 
 /// Makes the calibration set that `recipe` asks for.

@@ -82,7 +82,7 @@ fn a_model_writes_from_its_beginning_of_text() {
     assert_eq!((set.sequences.len(), set.length()), (5, Some(40)));
     let provenance = &set.provenance;
     assert_eq!((provenance.source.as_str(), provenance.packing), ("self", Packing::Stream));
-    assert_eq!(provenance.model.as_deref(), Some("digest"));
+    assert_eq!(provenance.model.as_deref(), Some(bench.model.digest(&Silent).unwrap()));
     assert!(provenance.documents >= 7);
     assert_eq!(provenance.dropped.values().sum::<usize>(), provenance.dropped_texts.len());
     assert!(provenance.dropped["perplexity"] >= 1);

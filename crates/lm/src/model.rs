@@ -1,5 +1,7 @@
 //! A checkpoint as a model that can run.
 
+use std::sync::OnceLock;
+
 use compute::{Linear, Matrix, MatrixRef, Precision, rms_norm};
 
 use crate::block::Frame;
@@ -11,6 +13,8 @@ pub struct Model {
     checkpoint: Checkpoint,
     spec: Spec,
     precision: Precision,
+    /// The checkpoint's digest, once it was asked for.
+    digest: OnceLock<String>,
 }
 
 /// The final norm and the output projection.
@@ -43,7 +47,7 @@ impl Model {
                 spec.embedding, spec.vocabulary
             )));
         }
-        Ok(Self { checkpoint, spec, precision })
+        Ok(Self { checkpoint, spec, precision, digest: OnceLock::new() })
     }
 
     /// What the model is made of.
@@ -54,6 +58,18 @@ impl Model {
     /// The checkpoint it runs from.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// The [digest](Checkpoint::digest) of its checkpoint, computed when it is first asked for.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::digest`].
+    pub fn digest(&self, observer: &dyn Observer) -> Result<&str> {
+        if let Some(known) = self.digest.get() {
+            return Ok(known);
+        }
+        let digest = self.checkpoint.digest(observer)?;
+        Ok(self.digest.get_or_init(|| digest))
     }
 
     /// The arithmetic it runs in.

@@ -16,6 +16,8 @@ struct Record<'a> {
     format: u32,
     #[serde(flatten)]
     identity: &'a Identity,
+    /// Digest of the dense checkpoint.
+    model: &'a str,
     calibration_provenance: Option<&'a calib::Provenance>,
     sparsity: Sparsity,
     model_sparsity: Sparsity,
@@ -25,13 +27,14 @@ struct Record<'a> {
 /// Writes `secateur.json` and `README.md`.
 pub(crate) fn describe(
     writer: &CheckpointWriter,
-    identity: &Identity,
+    (identity, model): (&Identity, &str),
     calibration: Option<&CalibrationSet>,
     pruned: &Pruned,
 ) -> Result<()> {
     let record = Record {
         format: 1,
         identity,
+        model,
         calibration_provenance: calibration.map(|set| &set.provenance),
         sparsity: pruned.sparsity,
         model_sparsity: pruned.model_sparsity,

@@ -50,7 +50,6 @@ impl Fixture {
     fn job<'a>(&'a self, recipe: &'a Recipe, output: &'a Path) -> Job<'a> {
         Job {
             model: &self.model,
-            model_digest: "digest",
             calibration: Some(&self.calibration),
             recipe,
             output,

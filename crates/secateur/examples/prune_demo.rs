@@ -11,13 +11,11 @@ use lm::{Checkpoint, Model, Silent, scoring};
 fn main() -> anyhow::Result<()> {
     let output: PathBuf = std::env::args_os().nth(1).expect("the folder to write").into();
     let dense = Model::new(demo::checkpoint()?, Precision::Bf16)?;
-    let digest = dense.checkpoint().digest(&Silent)?;
-    let workspace =
-        Workspace { model: &dense, model_digest: None, cache: None, memory: None, hub: None };
+    let workspace = Workspace { model: &dense, cache: None, memory: None, hub: None };
     let own = Recipe { samples: Some(16), length: Some(128), ..Recipe::of("self") };
     let calibration = calib::collect(&own, &workspace, &Silent)?;
     let recipe = prune::Recipe { sparsity: "2:4".parse()?, ..prune::Recipe::default() };
-    let job = prune::Job::new(&dense, &digest, Some(&calibration), &recipe, &output);
+    let job = prune::Job::new(&dense, Some(&calibration), &recipe, &output);
     let pruned = prune::prune(&job, &Silent)?;
     let model = Model::new(Checkpoint::open(&output)?, Precision::Bf16)?;
     let held_out = calib::collect(&Recipe { seed: 1, ..own }, &workspace, &Silent)?;

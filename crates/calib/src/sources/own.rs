@@ -63,10 +63,8 @@ Reference
         let filters = recipe.filters.for_own();
         let tokenizer = &workspace.model.checkpoint().tokenizer;
         let prefixes = prefixes(recipe, tokenizer)?;
-        let digest = workspace.digest(observer)?;
         let prefix_digest = prefixes.as_ref().map(|prefixes| prefixes.digest.as_str());
-        let model = (workspace.model, digest.as_ref());
-        let key = Key::new(model, &recipe.synthesis, prefix_digest, windows)?;
+        let key = Key::new(workspace.model, &recipe.synthesis, prefix_digest, windows)?;
         let cache = workspace.cache.map(|root| Cache::new(root, &key, &filters, windows));
         let cache = cache.transpose()?;
         if let Some(set) = finished(cache.as_ref(), recipe, observer)? {
@@ -88,8 +86,10 @@ Reference
             Some(cache) => cache.journal(vocabulary)?,
             None => Journal::in_memory(),
         };
-        let provenance = provenance(recipe, workspace, digest.as_ref(), prefix_digest);
-        let set = describe(session.run(&mut journal)?, provenance)?;
+        let written = session.run(&mut journal)?;
+        let digest = workspace.model.digest(observer)?;
+        let provenance = provenance(recipe, workspace, digest, prefix_digest);
+        let set = describe(written, provenance)?;
         if let Some(cache) = &cache {
             cache.keep(&set, tokenizer)?;
         }

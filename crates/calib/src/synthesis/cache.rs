@@ -14,14 +14,15 @@ use super::{Journal, SynthesisSettings};
 use crate::{CalibrationSet, Error, FilterSettings, Result, recipe::Windows};
 
 /// Raised when equal recipes no longer give equal texts.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Everything that a text depends on, its number aside.
 #[derive(Serialize)]
 pub(crate) struct Key<'a> {
     format: u32,
     version: &'static str,
-    model: &'a str,
+    /// The model's fingerprint.
+    model: String,
     arithmetic: String,
     tokenizer: &'a str,
     strategy: &'a str,
@@ -45,17 +46,17 @@ struct Selection<'a> {
 
 impl<'a> Key<'a> {
     pub(crate) fn new(
-        model: (&'a lm::Model, &'a str),
+        model: &'a lm::Model,
         settings: &'a SynthesisSettings,
         prefixes: Option<&'a str>,
         windows: Windows,
     ) -> Result<Self> {
-        let tokenizer = &model.0.checkpoint().tokenizer;
+        let tokenizer = &model.checkpoint().tokenizer;
         Ok(Self {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
-            model: model.1,
-            arithmetic: arithmetic(model.0),
+            model: model.checkpoint().fingerprint()?,
+            arithmetic: arithmetic(model),
             tokenizer: tokenizer.digest(),
             strategy: &settings.strategy,
             prefixes,

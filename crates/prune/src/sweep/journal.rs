@@ -19,8 +19,8 @@ pub(crate) struct Identity {
     pub(crate) version: String,
     /// What is done to the weights.
     pub(crate) recipe: Recipe,
-    /// Digest of the dense checkpoint.
-    pub(crate) model: String,
+    /// Fingerprint of the dense checkpoint: its digest, which needs every weight, is for the end.
+    pub(crate) model_fingerprint: String,
     /// Digest of the calibration data, where the method needs any.
     pub(crate) calibration: Option<String>,
     /// The arithmetic of the forward pass.
@@ -45,7 +45,7 @@ impl Identity {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").into(),
             recipe: job.recipe.clone(),
-            model: job.model_digest.into(),
+            model_fingerprint: job.model.checkpoint().fingerprint()?,
             calibration: calibration.map(CalibrationSet::digest),
             precision: precision.into(),
             kernel: compute::KernelLevel::active().to_string(),

@@ -30,8 +30,6 @@ use run::Run;
 pub struct Job<'a> {
     /// The dense model.
     pub model: &'a Model,
-    /// The digest of its checkpoint ([`lm::Checkpoint::digest`]).
-    pub model_digest: &'a str,
     /// The calibration data; ignored where no step needs any.
     pub calibration: Option<&'a CalibrationSet>,
     /// What is done to the weights.
@@ -50,13 +48,12 @@ impl<'a> Job<'a> {
     /// A run into a new folder, with all the memory it likes.
     pub fn new(
         model: &'a Model,
-        model_digest: &'a str,
         calibration: Option<&'a CalibrationSet>,
         recipe: &'a Recipe,
         output: &'a Path,
     ) -> Self {
         let (memory, resume, force) = (None, false, false);
-        Self { model, model_digest, calibration, recipe, output, memory, resume, force }
+        Self { model, calibration, recipe, output, memory, resume, force }
     }
 }
 
@@ -181,7 +178,8 @@ fn finish(
         linears.iter().fold(model_sparsity, |sum, linear| sum.and(linear.sparsity));
     let Journal { identity, blocks } = journal;
     let pruned = Pruned { blocks, sparsity, model_sparsity };
-    output::describe(&writer, &identity, calibration, &pruned)?;
+    let digest = job.model.digest(observer)?;
+    output::describe(&writer, (&identity, digest), calibration, &pruned)?;
     writer.finish(&[journal::FILE])?;
     Ok(pruned)
 }

@@ -37,7 +37,6 @@ fn make(options: &CalibrateOptions, observer: &dyn Observer) -> anyhow::Result<C
     let (cache, hub) = (setup::cache(), setup::data_hub(&recipe, options.model.offline)?);
     let workspace = Workspace {
         model: &model,
-        model_digest: None,
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
         hub: hub.as_ref(),

@@ -118,7 +118,6 @@ impl Yardstick {
             Self::Own(recipe) => {
                 let workspace = Workspace {
                     model: dense,
-                    model_digest: None,
                     cache: cache.as_deref(),
                     memory: scoring.memory,
                     hub: None,

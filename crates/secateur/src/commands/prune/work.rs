@@ -27,12 +27,11 @@ pub(crate) fn prune(
     observer: &dyn Observer,
 ) -> anyhow::Result<Report> {
     let mut clock = Clock::new();
-    let digest = prepared.model.checkpoint().digest(observer)?;
-    let set = calibrate(options, prepared, &digest, observer)?;
+    let set = calibrate(options, prepared, observer)?;
     let mut seconds = Seconds { calibration: clock.lap(), ..Seconds::default() };
-    let pruned = sweep(options, prepared, (&digest, set.as_ref()), observer)?;
+    let pruned = sweep(options, prepared, set.as_ref(), observer)?;
     seconds.pruning = clock.lap();
-    let (perplexity, divergence) = measure(options, prepared, (dense, &digest), observer)?;
+    let (perplexity, divergence) = measure(options, prepared, dense, observer)?;
     seconds.evaluation = clock.lap();
     seconds.total = clock.total();
     let model = &prepared.model;
@@ -43,7 +42,7 @@ pub(crate) fn prune(
         model: ModelFacts {
             name: options.model.model.clone(),
             path: model.checkpoint().path.clone(),
-            digest,
+            digest: model.digest(observer)?.into(),
             parameters: model.spec().parameters(),
             dtype: setup::precision_name(model.precision()),
         },
@@ -73,7 +72,6 @@ pub(crate) fn prune(
 fn calibrate(
     options: &PruneOptions,
     prepared: &Prepared,
-    digest: &str,
     observer: &dyn Observer,
 ) -> anyhow::Result<Option<CalibrationSet>> {
     let Some(recipe) = &prepared.calibration else { return Ok(None) };
@@ -81,7 +79,6 @@ fn calibrate(
     let hub = setup::data_hub(recipe, options.model.offline)?;
     let workspace = Workspace {
         model: &prepared.model,
-        model_digest: Some(digest),
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
         hub: hub.as_ref(),
@@ -94,14 +91,14 @@ fn calibrate(
 fn sweep(
     options: &PruneOptions,
     prepared: &Prepared,
-    (digest, set): (&str, Option<&CalibrationSet>),
+    set: Option<&CalibrationSet>,
     observer: &dyn Observer,
 ) -> anyhow::Result<Pruned> {
     if finished::is_finished(options) {
         observer.note("the model is pruned already; what is left is to measure it");
         let asked = [
             ("recipe", json!(prepared.recipe)),
-            ("model", json!(digest)),
+            ("model", json!(prepared.model.digest(observer)?)),
             ("calibration", json!(set.map(CalibrationSet::digest))),
             ("precision", json!(setup::precision_name(prepared.model.precision()))),
         ];
@@ -109,7 +106,6 @@ fn sweep(
     }
     let job = Job {
         model: &prepared.model,
-        model_digest: digest,
         calibration: set,
         recipe: &prepared.recipe,
         output: &options.output,
@@ -125,7 +121,7 @@ fn sweep(
 fn measure(
     options: &PruneOptions,
     prepared: &Prepared,
-    known: (&mut DensePerplexities, &str),
+    known: &mut DensePerplexities,
     observer: &dyn Observer,
 ) -> anyhow::Result<(Vec<Loss>, Option<DivergenceFacts>)> {
     if prepared.texts.is_empty() && prepared.yardstick.is_none() {
@@ -144,7 +140,7 @@ fn measure(
 fn perplexities(
     prepared: &Prepared,
     pruned: &Model,
-    (known, digest): (&mut DensePerplexities, &str),
+    known: &mut DensePerplexities,
     observer: &dyn Observer,
 ) -> anyhow::Result<Vec<Loss>> {
     if prepared.texts.is_empty() {
@@ -152,7 +148,8 @@ fn perplexities(
     }
     let dense = &prepared.model;
     let dtype = setup::precision_name(dense.precision());
-    let before = known.measure(&prepared.texts, dense, &format!("{digest} {dtype}"), observer)?;
+    let name = format!("{} {dtype}", dense.digest(observer)?);
+    let before = known.measure(&prepared.texts, dense, &name, observer)?;
     observer.note("perplexity of the pruned model");
     let after = prepared.texts.measure(pruned, observer)?;
     let pairs = before.into_iter().zip(after).map(|(before, after)| Loss {

@@ -69,7 +69,7 @@ impl<'a> Cells<'a> {
             Some(digest) => digest.clone(),
             None => {
                 let model = setup::model(&options.model, observer)?;
-                let digest = model.checkpoint().digest(observer)?;
+                let digest = model.digest(observer)?.to_owned();
                 self.digests.insert(name.clone(), digest.clone());
                 digest
             }
