@@ -50,7 +50,7 @@ pub use matrix::{Matrix, MatrixRef};
 pub use multiply::multiply;
 pub use norm::{add_rms_norm, rms_norm};
 pub use partition::mark_smallest_of_many;
-pub use precision::Precision;
+pub use precision::{Precision, narrow, widen};
 pub use product::subtract_product;
 pub use random::{Stream, mix};
 pub use rope::Rope;

@@ -1,5 +1,6 @@
 //! The arithmetic a forward pass runs in.
 
+use half::bf16;
 use rayon::prelude::*;
 
 use crate::KernelLevel;
@@ -33,6 +34,45 @@ impl Precision {
             let level = KernelLevel::active();
             values.par_chunks_mut(PIECE).for_each(|values| round_all(level, values));
         }
+    }
+}
+
+/// Writes the nearest bf16 of every value.
+///
+/// # Panics
+/// When the slices differ in length.
+pub fn narrow(values: &[f32], narrow: &mut [bf16]) {
+    assert_eq!(values.len(), narrow.len(), "a place for every value");
+    let level = KernelLevel::active();
+    let pieces = narrow.par_chunks_mut(PIECE).zip(values.par_chunks(PIECE));
+    pieces.for_each(|(narrow, values)| narrow_all(level, values, narrow));
+}
+
+/// Writes every value as an f32.
+///
+/// # Panics
+/// When the slices differ in length.
+pub fn widen(values: &[bf16], wide: &mut [f32]) {
+    assert_eq!(values.len(), wide.len(), "a place for every value");
+    let level = KernelLevel::active();
+    let pieces = wide.par_chunks_mut(PIECE).zip(values.par_chunks(PIECE));
+    pieces.for_each(|(wide, values)| widen_all(level, values, wide));
+}
+
+for_each_level! { fn narrow_all(values: &[f32], narrow: &mut [bf16]) = narrow_body }
+for_each_level! { fn widen_all(values: &[bf16], wide: &mut [f32]) = widen_body }
+
+#[inline(always)]
+fn narrow_body<const FUSED: bool>(values: &[f32], narrow: &mut [bf16]) {
+    for (narrow, &value) in narrow.iter_mut().zip(values) {
+        *narrow = bf16::from_bits((nudged(value) >> 16) as u16);
+    }
+}
+
+#[inline(always)]
+fn widen_body<const FUSED: bool>(values: &[bf16], wide: &mut [f32]) {
+    for (wide, value) in wide.iter_mut().zip(values) {
+        *wide = f32::from_bits(u32::from(value.to_bits()) << 16);
     }
 }
 
@@ -82,7 +122,6 @@ pub(crate) fn bf16_pair(low: f32, high: f32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use half::bf16;
     use proptest::prelude::*;
 
     use super::*;
@@ -122,6 +161,12 @@ mod tests {
             let mut rounded = values.clone();
             round_all(level, &mut rounded);
             let bits: Vec<u32> = rounded.iter().map(|x| x.to_bits()).collect();
+            assert_eq!(bits, expected, "{level}");
+            let mut narrow = vec![bf16::ZERO; values.len()];
+            narrow_all(level, &values, &mut narrow);
+            let mut wide = vec![0.0; values.len()];
+            widen_all(level, &narrow, &mut wide);
+            let bits: Vec<u32> = wide.iter().map(|x| x.to_bits()).collect();
             assert_eq!(bits, expected, "{level}");
         }
     }

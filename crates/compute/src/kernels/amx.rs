@@ -59,18 +59,45 @@ struct Config {
     rows: [u8; 16],
 }
 
-/// Registers 0 to 3 hold sums, which lie at `places` of a tile of `rows` rows; 4 and 5 hold words of
-/// `A`, 6 and 7 words of `B`. What is not needed has one row, since none is an error.
-fn config(rows: usize, places: Places) -> Config {
-    let below = |row: usize| rows.saturating_sub(row).clamp(1, SIDE) as u8;
-    let mut config =
+/// By number of rows of the tile. Registers 0 to 3 hold sums, 4 and 5 words of `A`, 6 and 7 words of
+/// `B`; 2, 3 and 5 hold the rows from [`SIDE`] on, where there are any.
+static CONFIGS: [Config; MAX_ROWS + 1] = {
+    const NONE: Config =
         Config { palette: 1, start_row: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
-    config.bytes[..8].fill(4 * SIDE as u16);
-    for (register, (row, _)) in places.into_iter().enumerate() {
-        config.rows[register] = below(row);
+    let mut configs = [NONE; MAX_ROWS + 1];
+    let mut rows = 1;
+    while rows <= MAX_ROWS {
+        let low = if rows < SIDE { rows } else { SIDE } as u8;
+        let high = if rows > SIDE { (rows - SIDE) as u8 } else { low };
+        let side = SIDE as u8;
+        let mut register = 0;
+        while register < 8 {
+            configs[rows].bytes[register] = 4 * SIDE as u16;
+            configs[rows].rows[register] = [low, low, high, high, low, high, side, side][register];
+            register += 1;
+        }
+        rows += 1;
     }
-    config.rows[4..8].copy_from_slice(&[below(0), below(SIDE), SIDE as u8, SIDE as u8]);
-    config
+    configs
+};
+
+/// Makes the registers those of `rows` rows.
+///
+/// # Safety
+/// The processor must have the instructions.
+#[inline]
+unsafe fn configure(rows: usize) {
+    // SAFETY: the caller's; what is read is a configuration the instruction takes.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGS[rows], options(nostack)) }
+}
+
+/// Gives the tile registers back, so that a change of threads need not save them.
+///
+/// # Safety
+/// The processor must have the instructions.
+pub(super) unsafe fn release() {
+    // SAFETY: the caller's.
+    unsafe { asm!("tilerelease", options(nomem, nostack)) }
 }
 
 /// Where the words of one run along the depth begin.
@@ -177,13 +204,19 @@ macro_rules! kernel {
             let mut rest = MaybeUninit::uninit();
             // SAFETY: the caller gives the words of the tile.
             let runs = unsafe { runs(tile, $panels, &mut rest) };
-            let config = config(tile.rows, $places);
+            if tile.rows != tile.rows_before {
+                // SAFETY: the caller gives a processor with the instructions.
+                unsafe { configure(tile.rows) };
+            }
             let mut sums = MaybeUninit::<Sums>::uninit();
             // SAFETY: the runs' words are there; every line of the sums is written that is read
-            // below; the tile registers, which nothing else uses, are given back.
+            // below; nothing else uses the tile registers.
             unsafe {
                 asm!(
-                    "ldtilecfg [{config}]",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
                     "mov {b_stride:e}, 128",
                     "2:",
                     "mov {a}, [{run}]",
@@ -211,8 +244,6 @@ macro_rules! kernel {
                     "tilestored [{sums} + {a_stride} + 1024], tmm1",
                     "tilestored [{sums} + {a_stride} + 2048], tmm2",
                     "tilestored [{sums} + {a_stride} + 3072], tmm3",
-                    "tilerelease",
-                    config = in(reg) &raw const config,
                     sums = in(reg) sums.as_mut_ptr(),
                     run = inout(reg) runs.as_ptr() => _,
                     end = in(reg) runs.as_ptr_range().end,

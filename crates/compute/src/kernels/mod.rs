@@ -39,6 +39,8 @@ const TALLEST: usize = 32;
 pub(crate) struct Tile {
     /// Rows, at most [`Kernels::max_rows`].
     rows: usize,
+    /// Rows of the tile before, whose set-up of the processor still holds; 0 where there is none.
+    rows_before: usize,
     /// Steps along the inner index: words of `B` per column.
     depth: usize,
     /// First word of the first row of `A`.
@@ -113,6 +115,17 @@ impl Kernels {
             (KernelLevel::Avx2, Precision::Bf16) => avx2::bf16_widened(rows),
             (_, Precision::F32) => portable::full(rows),
             (_, Precision::Bf16) => portable::bf16_widened(rows),
+        }
+    }
+
+    /// What is to be done after the last of several tiles.
+    fn end(self) {
+        #[cfg(target_arch = "x86_64")]
+        if (self.level, self.precision) == (KernelLevel::AmxBf16, Precision::Bf16) {
+            // SAFETY: a level is active only when the processor has its instructions.
+            unsafe {
+                amx::release();
+            }
         }
     }
 

@@ -95,20 +95,21 @@ pub(crate) unsafe fn multiply(
         return;
     }
     let at_once = if tiles == 1 { kernels.panels_at_once(rows) } else { 1 };
-    let mut panel = range.start;
+    let (mut panel, mut rows_before) = (range.start, 0);
     while panel < range.end {
         let whole = (output.columns / PANEL).min(range.end).saturating_sub(panel);
         let panels = if whole >= at_once { at_once } else { 1 };
         let mut row = 0;
         for index in 0..tiles {
             let count = rows + usize::from(index < longer);
-            let tile = Tile { rows: count, ..tile(kernels, a, b, (row, panel), &finish) };
+            let tile = Tile { rows: count, rows_before, ..tile(kernels, a, b, (row, panel), &finish) };
             // SAFETY: `check` held the operands to their shape, the caller answers for `output`.
             unsafe { place(kernels, tile, (row, panel), panels, output) }
-            row += count;
+            (row, rows_before) = (row + count, count);
         }
         panel += panels;
     }
+    kernels.end();
 }
 
 /// Holds the operands to their shapes.
@@ -133,6 +134,7 @@ fn tile(
     let bias = finish.bias.map_or(std::ptr::null(), |bias| bias[panel * PANEL..].as_ptr());
     Tile {
         rows: 0,
+        rows_before: 0,
         depth: b.steps.len(),
         a: a.words[row * a.stride..].as_ptr(),
         a_stride: a.stride,

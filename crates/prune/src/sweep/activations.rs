@@ -33,9 +33,6 @@ enum Held {
     Bf16 { rows: usize, cols: usize, values: Vec<bf16> },
 }
 
-/// Values that one task converts.
-const PIECE: usize = 1 << 14;
-
 impl Held {
     fn new(matrix: &Matrix, precision: Precision) -> Self {
         let mut held = match precision {
@@ -53,11 +50,7 @@ impl Held {
             Held::Bf16 { rows, cols, values } => {
                 (*rows, *cols) = (matrix.rows(), matrix.cols());
                 values.resize(matrix.as_slice().len(), bf16::ZERO);
-                let pieces = values.par_chunks_mut(PIECE);
-                pieces.zip(matrix.as_slice().par_chunks(PIECE)).for_each(|(held, values)| {
-                    let pairs = held.iter_mut().zip(values);
-                    pairs.for_each(|(held, value)| *held = bf16::from_f32(*value));
-                });
+                compute::narrow(matrix.as_slice(), values);
             }
         }
     }
@@ -68,11 +61,7 @@ impl Held {
             Held::F32(held) => copy(held, matrix),
             Held::Bf16 { rows, cols, values } => {
                 matrix.reshape(*rows, *cols);
-                let pieces = matrix.as_mut_slice().par_chunks_mut(PIECE);
-                pieces.zip(values.par_chunks(PIECE)).for_each(|(values, held)| {
-                    let pairs = values.iter_mut().zip(held);
-                    pairs.for_each(|(value, held)| *value = held.to_f32());
-                });
+                compute::widen(values, matrix.as_mut_slice());
             }
         }
     }
