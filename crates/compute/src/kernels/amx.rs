@@ -2,7 +2,9 @@
 //! 16 × 16 sums, which one instruction feeds with 16 words of the depth at once.
 
 use std::arch::asm;
-use std::arch::x86_64::{_mm512_add_ps, _mm512_load_ps, _mm512_loadu_ps, _mm512_storeu_ps};
+use std::arch::x86_64::{
+    _MM_HINT_ET0, _mm_prefetch, _mm512_add_ps, _mm512_load_ps, _mm512_loadu_ps, _mm512_storeu_ps,
+};
 use std::mem::MaybeUninit;
 
 use super::avx512::round_normal;
@@ -165,6 +167,18 @@ unsafe fn runs(tile: &Tile, panels: usize, rest: &mut MaybeUninit<Rest>) -> [Run
     [whole, last]
 }
 
+/// Asks for the tile's elements of `C`, which are needed once the sums are done.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn expect_c(tile: &Tile, panels: usize) {
+    for row in 0..tile.rows {
+        for line in 0..panels * LINES {
+            let c = tile.c.wrapping_add(row * tile.c_stride + line * SIDE);
+            _mm_prefetch::<_MM_HINT_ET0>(c.cast());
+        }
+    }
+}
+
 /// Adds what `C` held and the bias, rounds, and stores.
 ///
 /// # Safety
@@ -204,6 +218,7 @@ macro_rules! kernel {
             let mut rest = MaybeUninit::uninit();
             // SAFETY: the caller gives the words of the tile.
             let runs = unsafe { runs(tile, $panels, &mut rest) };
+            expect_c(tile, $panels);
             if tile.rows != tile.rows_before {
                 // SAFETY: the caller gives a processor with the instructions.
                 unsafe { configure(tile.rows) };

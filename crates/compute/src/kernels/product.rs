@@ -102,7 +102,8 @@ pub(crate) unsafe fn multiply(
         let mut row = 0;
         for index in 0..tiles {
             let count = rows + usize::from(index < longer);
-            let tile = Tile { rows: count, rows_before, ..tile(kernels, a, b, (row, panel), &finish) };
+            let tile =
+                Tile { rows: count, rows_before, ..tile(kernels, a, b, (row, panel), &finish) };
             // SAFETY: `check` held the operands to their shape, the caller answers for `output`.
             unsafe { place(kernels, tile, (row, panel), panels, output) }
             (row, rows_before) = (row + count, count);
