@@ -34,7 +34,8 @@ thread_local! {
 ///
 /// Where every value of `x` is a bf16 number and the processor multiplies those, its instruction is
 /// used: products of two bf16 numbers are exact in f32, so the sums are as good and take half the
-/// time. It reads and gives denormal numbers as zero.
+/// time (but that `bfdot` rounds sums to odd, by up to one unit instead of a half). It reads and gives
+/// denormal numbers as zero.
 ///
 /// # Panics
 /// When `gram` is not square of the width of `x`.

@@ -21,6 +21,13 @@ pub enum KernelLevel {
     Avx512,
     /// AVX2 with fused multiply-add.
     Avx2,
+    /// NEON with the bf16 inner product (`bfdot`). In [`Precision::Bf16`] products read and give
+    /// denormal numbers as zero and sums are rounded to odd, as the instruction does.
+    ///
+    /// [`Precision::Bf16`]: crate::Precision::Bf16
+    NeonBf16,
+    /// NEON, which every 64-bit ARM processor has.
+    Neon,
     /// Plain Rust, any processor.
     Portable,
 }
@@ -50,8 +57,15 @@ static ACTIVE: OnceLock<KernelLevel> = OnceLock::new();
 
 impl KernelLevel {
     /// Every level, best first.
-    pub const ALL: [Self; 5] =
-        [Self::AmxBf16, Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 7] = [
+        Self::AmxBf16,
+        Self::Avx512Bf16,
+        Self::Avx512,
+        Self::Avx2,
+        Self::NeonBf16,
+        Self::Neon,
+        Self::Portable,
+    ];
 
     /// The level's name, as `--kernel` takes it.
     pub fn name(self) -> &'static str {
@@ -60,6 +74,8 @@ impl KernelLevel {
             Self::Avx512Bf16 => "avx512-bf16",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
+            Self::NeonBf16 => "neon-bf16",
+            Self::Neon => "neon",
             Self::Portable => "portable",
         }
     }
@@ -78,12 +94,25 @@ impl KernelLevel {
             Self::Avx512Bf16 => avx512_bf16(),
             Self::Avx512 => avx512(),
             Self::Avx2 => avx2(),
+            Self::NeonBf16 | Self::Neon => false,
             Self::Portable => true,
         }
     }
 
     /// Whether this processor has the level's instructions.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    pub fn is_available(self) -> bool {
+        use std::arch::is_aarch64_feature_detected as has;
+        match self {
+            Self::NeonBf16 => has!("neon") && has!("bf16"),
+            Self::Neon => has!("neon"),
+            Self::Portable => true,
+            Self::AmxBf16 | Self::Avx512Bf16 | Self::Avx512 | Self::Avx2 => false,
+        }
+    }
+
+    /// Whether this processor has the level's instructions.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub fn is_available(self) -> bool {
         self == Self::Portable
     }
@@ -108,9 +137,15 @@ impl KernelLevel {
         matches!(self, Self::AmxBf16 | Self::Avx512Bf16 | Self::Avx512)
     }
 
+    /// Whether there are NEON instructions at this level.
+    #[cfg(any(test, target_arch = "aarch64"))]
+    pub(crate) fn has_neon(self) -> bool {
+        matches!(self, Self::NeonBf16 | Self::Neon)
+    }
+
     /// Whether there are instructions that multiply pairs of bf16 numbers at this level.
     pub(crate) fn multiplies_bf16(self) -> bool {
-        matches!(self, Self::AmxBf16 | Self::Avx512Bf16)
+        matches!(self, Self::AmxBf16 | Self::Avx512Bf16 | Self::NeonBf16)
     }
 
     /// Makes every operation of this process run at `level`. To be called before any work.

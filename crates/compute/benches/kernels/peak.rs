@@ -3,21 +3,19 @@
 
 use std::hint::black_box;
 
+use compute::KernelLevel;
 use rayon::prelude::*;
 
 use crate::timing::Bench;
 
 /// Multiply-adds under way at a time: more than the latency of one.
-#[cfg(target_arch = "x86_64")]
 const CHAINS: usize = 20;
 /// Rounds of all chains per run.
-#[cfg(target_arch = "x86_64")]
 const ROUNDS: usize = 1_000_000;
 /// Bytes read per run.
 const BYTES: usize = 512 << 20;
 
 pub(crate) fn run(bench: &Bench) {
-    #[cfg(target_arch = "x86_64")]
     arithmetic(bench);
     if bench.wants("peak memory") {
         let words = vec![1u64; BYTES / 8];
@@ -29,31 +27,46 @@ pub(crate) fn run(bench: &Bench) {
 }
 
 /// One loop per thread, at the instructions of the active level.
-#[cfg(target_arch = "x86_64")]
 fn arithmetic(bench: &Bench) {
-    use compute::KernelLevel::{AmxBf16, Avx2, Avx512, Avx512Bf16, Portable};
     let threads = rayon::current_num_threads() as f64;
-    let flops = |lanes: f64| 2.0 * lanes * (CHAINS * ROUNDS) as f64 * threads;
-    let each = |work: unsafe fn()| {
-        move || {
-            // SAFETY: the caller names a loop whose instructions the active level has.
+    for &(name, products, work) in loops(KernelLevel::active()) {
+        let flops = 2.0 * products * (CHAINS * ROUNDS) as f64 * threads;
+        bench.case(name, flops, 0.0, || {
+            // SAFETY: the active level has the instructions of its loops.
             rayon::broadcast(|_| unsafe { work() });
-        }
-    };
-    match compute::KernelLevel::active() {
-        AmxBf16 => {
-            // 16 x 16 sums of 32 products each
-            bench.case("peak bf16", flops(16.0 * 16.0 * 32.0), 0.0, each(amx));
-            bench.case("peak f32", flops(16.0), 0.0, each(avx512));
-        }
-        Avx512Bf16 => {
-            bench.case("peak bf16", flops(32.0), 0.0, each(bf16_pairs));
-            bench.case("peak f32", flops(16.0), 0.0, each(avx512));
-        }
-        Avx512 => bench.case("peak f32", flops(16.0), 0.0, each(avx512)),
-        Avx2 => bench.case("peak f32", flops(8.0), 0.0, each(avx2)),
-        Portable => {}
+        });
     }
+}
+
+/// The loops of a level: name of the case, products of one instruction, code. None in plain Rust.
+type Loops = &'static [(&'static str, f64, unsafe fn())];
+
+#[cfg(target_arch = "x86_64")]
+fn loops(level: KernelLevel) -> Loops {
+    match level {
+        // 16 x 16 sums of 32 products each
+        KernelLevel::AmxBf16 => {
+            &[("peak bf16", 16.0 * 16.0 * 32.0, amx), ("peak f32", 16.0, avx512)]
+        }
+        KernelLevel::Avx512Bf16 => &[("peak bf16", 32.0, bf16_pairs), ("peak f32", 16.0, avx512)],
+        KernelLevel::Avx512 => &[("peak f32", 16.0, avx512)],
+        KernelLevel::Avx2 => &[("peak f32", 8.0, avx2)],
+        _ => &[],
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn loops(level: KernelLevel) -> Loops {
+    match level {
+        KernelLevel::NeonBf16 => &[("peak bf16", 8.0, bfdot), ("peak f32", 4.0, neon)],
+        KernelLevel::Neon => &[("peak f32", 4.0, neon)],
+        _ => &[],
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn loops(_: KernelLevel) -> Loops {
+    &[]
 }
 
 /// # Safety
@@ -125,6 +138,44 @@ unsafe fn avx2() {
     let mut sums = [_mm256_set1_ps(1.0); 12];
     for _ in 0..ROUNDS * CHAINS / 12 {
         sums.iter_mut().for_each(|sum| *sum = _mm256_fmadd_ps(*sum, x, y));
+    }
+    black_box(sums);
+}
+
+/// # Safety
+/// The processor must have NEON.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+unsafe fn neon() {
+    use std::arch::aarch64::{vdupq_n_f32, vfmaq_f32};
+    let (x, y) = (vdupq_n_f32(black_box(0.999)), vdupq_n_f32(black_box(0.001)));
+    let mut sums = [vdupq_n_f32(1.0); CHAINS];
+    for _ in 0..ROUNDS {
+        sums.iter_mut().for_each(|sum| *sum = vfmaq_f32(*sum, x, y));
+    }
+    black_box(sums);
+}
+
+/// # Safety
+/// The processor must have NEON with bf16.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,bf16")]
+unsafe fn bfdot() {
+    use std::arch::aarch64::{vdupq_n_f32, vdupq_n_u32};
+    let x = vdupq_n_u32(black_box(0x3C00_3C00));
+    let mut sums = [vdupq_n_f32(1.0); CHAINS];
+    for _ in 0..ROUNDS {
+        for sum in &mut sums {
+            // SAFETY: the instruction touches its registers alone.
+            unsafe {
+                std::arch::asm!(
+                    "bfdot {sum:v}.4s, {x:v}.8h, {x:v}.8h",
+                    sum = inout(vreg) *sum,
+                    x = in(vreg) x,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+        }
     }
     black_box(sums);
 }

@@ -16,6 +16,10 @@ mod avx512;
 mod avx512_pack;
 #[cfg(target_arch = "x86_64")]
 mod avx512_weights;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_pack;
 mod pack;
 mod portable;
 mod product;
@@ -40,6 +44,7 @@ pub(crate) struct Tile {
     /// Rows, at most [`Kernels::max_rows`].
     rows: usize,
     /// Rows of the tile before, whose set-up of the processor still holds; 0 where there is none.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set-up lasts"))]
     rows_before: usize,
     /// Steps along the inner index: words of `B` per column.
     depth: usize,
@@ -82,7 +87,8 @@ impl Kernels {
         match (self.level, self.precision) {
             (KernelLevel::AmxBf16, Precision::Bf16) => TALLEST,
             (KernelLevel::AmxBf16 | KernelLevel::Avx512Bf16 | KernelLevel::Avx512, _) => 12,
-            (KernelLevel::Avx2, _) => 6,
+            (KernelLevel::Neon, Precision::Bf16) => 5,
+            (KernelLevel::Avx2 | KernelLevel::NeonBf16 | KernelLevel::Neon, _) => 6,
             (KernelLevel::Portable, _) => 4,
         }
     }
@@ -113,6 +119,12 @@ impl Kernels {
             (KernelLevel::Avx2, Precision::F32) => avx2::full(rows),
             #[cfg(target_arch = "x86_64")]
             (KernelLevel::Avx2, Precision::Bf16) => avx2::bf16_widened(rows),
+            #[cfg(target_arch = "aarch64")]
+            (KernelLevel::NeonBf16, Precision::Bf16) => neon::bf16_pairs(rows),
+            #[cfg(target_arch = "aarch64")]
+            (KernelLevel::Neon, Precision::Bf16) => neon::bf16_widened(rows),
+            #[cfg(target_arch = "aarch64")]
+            (level, Precision::F32) if level.has_neon() => neon::full(rows),
             (_, Precision::F32) => portable::full(rows),
             (_, Precision::Bf16) => portable::bf16_widened(rows),
         }
@@ -185,6 +197,9 @@ macro_rules! for_each_level {
                     // SAFETY: a level is active only when the processor has its instructions.
                     unsafe { avx2($($arg),*) }
                 }
+                // The target's own instructions, the fused one among them.
+                #[cfg(target_arch = "aarch64")]
+                level if level.has_neon() => $body::<true>($($arg),*),
                 _ => $body::<false>($($arg),*),
             }
         }

@@ -177,8 +177,12 @@ fn turn(level: KernelLevel) -> Turn {
         #[cfg(target_arch = "x86_64")]
         level if level.has_avx512() => |square, lines| {
             // SAFETY: a level is active only when the processor has its instructions.
-            let turned = unsafe { super::avx512_pack::transpose(square) };
-            lines.iter_mut().step_by(LINES).zip(&turned).for_each(|(line, turned)| *line = *turned);
+            spread(unsafe { super::avx512_pack::transpose(square) }, lines);
+        },
+        #[cfg(target_arch = "aarch64")]
+        level if level.has_neon() => |square, lines| {
+            // SAFETY: a level is active only when the processor has its instructions.
+            spread(unsafe { super::neon_pack::transpose(square) }, lines);
         },
         _ => |square, lines| {
             for (column, line) in lines.iter_mut().step_by(LINES).enumerate() {
@@ -188,6 +192,13 @@ fn turn(level: KernelLevel) -> Turn {
             }
         },
     }
+}
+
+/// Writes `turned` to every second line, as many as there are.
+#[inline(always)]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn spread(turned: [Line; 16], lines: &mut [Line]) {
+    lines.iter_mut().step_by(LINES).zip(turned).for_each(|(line, turned)| *line = turned);
 }
 
 #[inline(always)]

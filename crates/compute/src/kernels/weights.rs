@@ -3,7 +3,7 @@
 use super::{Kernels, for_each_level};
 use crate::Precision;
 use crate::exponential::{EXP2_BF16, EXP2_FULL, exp2_falling};
-use crate::precision::round_bf16;
+use crate::precision::{bf16_pair, round_bf16};
 
 /// Keys of one tile of scores.
 pub(crate) const KEYS: usize = 128;
@@ -39,6 +39,9 @@ pub(crate) fn weigh(kernels: Kernels, row: &ScoreRow<'_>, words: &mut [u32]) -> 
     }
     match kernels.precision {
         Precision::F32 => weigh_full(kernels.level, row, words),
+        Precision::Bf16 if kernels.level.multiplies_bf16() => {
+            weigh_pairs(kernels.level, row, words)
+        }
         Precision::Bf16 => weigh_bf16(kernels.level, row, words),
     }
 }
@@ -60,12 +63,21 @@ fn weigh_by_registers(kernels: Kernels, row: &ScoreRow<'_>, words: &mut [u32]) -
 }
 
 for_each_level! { fn weigh_full(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed = full_body }
+for_each_level! { fn weigh_pairs(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed = pairs_body }
 for_each_level! { fn weigh_bf16(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed = bf16_body }
 
 #[inline(always)]
 fn full_body<const FUSED: bool>(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
     let (weights, weighed) = weights::<FUSED>(row, &EXP2_FULL);
     words.iter_mut().zip(&weights).for_each(|(word, weight)| *word = weight.to_bits());
+    weighed
+}
+
+#[inline(always)]
+fn pairs_body<const FUSED: bool>(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
+    let (weights, weighed) = weights::<FUSED>(row, &EXP2_BF16);
+    let pairs = weights.as_chunks::<2>().0;
+    words.iter_mut().zip(pairs).for_each(|(word, &[low, high])| *word = bf16_pair(low, high));
     weighed
 }
 
