@@ -33,7 +33,7 @@ fn main() {
     let fast = best(|| library.encode_batch_fast(texts.clone(), false).unwrap().len());
     println!("encode_batch_fast   {:.2} MB/s", speed(fast));
     let model = model(tokenizer, &library);
-    let workspace = Workspace { model: &model, cache: None, memory: None, hub: None };
+    let workspace = Workspace { model: &model, cache: None, memory: None, hub: None, server: None };
     let recipe = Recipe {
         samples: Some(128),
         length: Some(1024),

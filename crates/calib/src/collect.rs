@@ -4,6 +4,7 @@ use std::path::Path;
 
 use lm::{Model, Observer, hub::HubOptions};
 
+use crate::synthesis::ServerOptions;
 use crate::{CalibrationSet, Error, Recipe, Result, mixture, sources};
 
 /// What calibration data is made with.
@@ -16,6 +17,8 @@ pub struct Workspace<'a> {
     pub memory: Option<u64>,
     /// Where hub data sets come from; without it there are none.
     pub hub: Option<&'a HubOptions>,
+    /// How a server that writes is spoken to; the defaults, without a key, where absent.
+    pub server: Option<&'a ServerOptions>,
 }
 
 /// Makes the calibration set that `recipe` asks for.

@@ -33,4 +33,4 @@ pub use packing::Packing;
 pub use provenance::{Origin, Piece, Provenance};
 pub use recipe::{Portion, Recipe};
 pub use set::CalibrationSet;
-pub use synthesis::SynthesisSettings;
+pub use synthesis::{ServerOptions, ServerSettings, SynthesisSettings};

@@ -94,7 +94,8 @@ fn part(recipe: &Recipe, source: &str, samples: usize) -> Recipe {
     }
     let prefixes = own && recipe.synthesis.prefix_file.is_some();
     if !documents && !prefixes {
-        (part.field, part.split, part.bad_records) = (None, None, BadRecords::default());
+        (part.field, part.split, part.documents) = (None, None, None);
+        part.bad_records = BadRecords::default();
     }
     part
 }

@@ -5,13 +5,15 @@ use sha2::{Digest, Sha256};
 
 use crate::{Result, spool::Spool};
 
-/// Documents that are read once and drawn from in any order; memory does not grow with their texts.
+/// Bytes of an entry.
+const ENTRY: u64 = 16;
+
+/// Documents that are read once and drawn from in any order; memory grows neither with their texts nor with
+/// their number.
 pub(crate) struct Pool {
     texts: Spool,
-    /// Where each text ends.
-    ends: Vec<u64>,
-    /// The number of each document in reading order.
-    numbers: Vec<usize>,
+    /// Where each text ends, and its number in reading order: two `u64` each.
+    entries: Spool,
     /// The files, each with the number of its first document.
     files: Vec<(usize, String)>,
     digest: Sha256,
@@ -22,8 +24,7 @@ impl Pool {
     pub(crate) fn new() -> Self {
         Self {
             texts: Spool::new(),
-            ends: Vec::new(),
-            numbers: Vec::new(),
+            entries: Spool::new(),
             files: Vec::new(),
             digest: Sha256::new(),
         }
@@ -34,29 +35,37 @@ impl Pool {
         self.digest.update((document.text.len() as u64).to_le_bytes());
         self.digest.update(&document.text);
         if self.files.last().is_none_or(|(_, file)| *file != document.source) {
-            self.files.push((self.ends.len(), document.source.clone()));
+            self.files.push((self.len(), document.source.clone()));
         }
         self.texts.push(document.text.as_bytes())?;
-        self.ends.push(self.texts.len());
-        self.numbers.push(document.index);
-        Ok(())
+        let entry = [self.texts.len(), document.index as u64];
+        self.entries.push(&entry.map(u64::to_le_bytes).concat())
     }
 
     /// Number of documents.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        (self.entries.len() / ENTRY) as usize
     }
 
     /// The text of document `index`.
     pub(crate) fn text(&self, index: usize) -> Result<String> {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        let bytes = self.texts.read(start, (self.ends[index] - start) as usize)?;
+        let start =
+            index.checked_sub(1).map_or(Ok(0), |before| self.entry(before).map(|one| one.0))?;
+        let (end, _) = self.entry(index)?;
+        let bytes = self.texts.read(start, (end - start) as usize)?;
         Ok(String::from_utf8(bytes).expect("a text was written here"))
     }
 
     /// Its number in reading order, documents that were left out counted.
-    pub(crate) fn number(&self, index: usize) -> usize {
-        self.numbers[index]
+    pub(crate) fn number(&self, index: usize) -> Result<usize> {
+        Ok(self.entry(index)?.1 as usize)
+    }
+
+    /// Where document `index` ends, and its number.
+    fn entry(&self, index: usize) -> Result<(u64, u64)> {
+        let bytes = self.entries.read(index as u64 * ENTRY, ENTRY as usize)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Ok((u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])))
     }
 
     /// The file that document `index` was read from.
@@ -85,7 +94,7 @@ mod tests {
         }
         assert_eq!(pool.len(), 4);
         for (index, (file, text)) in texts.into_iter().enumerate() {
-            assert_eq!(pool.number(index), 2 * index);
+            assert_eq!(pool.number(index).unwrap(), 2 * index);
             assert_eq!((pool.file(index), pool.text(index).unwrap().as_str()), (file, text));
         }
         assert_eq!(pool.digest().len(), 64);

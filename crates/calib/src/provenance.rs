@@ -29,10 +29,10 @@ pub struct Provenance {
     /// SHA-256 of the text that was read: the documents, or what prefixes were taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_digest: Option<String>,
-    /// Digest of the model that wrote the text, where one did.
+    /// Digest of the model that wrote the text, where the one at hand did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Precision and kernels the model wrote with, where one did.
+    /// Precision and kernels the model wrote with, where the one at hand did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
     /// Documents read, or texts written.
@@ -127,14 +127,14 @@ pub enum Origin {
         /// Where the sequence comes from within it.
         origin: Box<Origin>,
     },
-    /// A window of texts that the model wrote.
+    /// A window of texts that the model, or a server, wrote.
     Generated {
         /// The parts it is joined from, the separator between them.
         pieces: Vec<Piece>,
     },
 }
 
-/// A part of a text that the model wrote.
+/// A part of a text that the model, or a server, wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
     /// The text's number, which is also its stream of random numbers.
@@ -145,6 +145,6 @@ pub struct Piece {
     pub tokens: usize,
     /// Tokens at the beginning of the text that were given, not written.
     pub prefix: usize,
-    /// Perplexity of the whole text under the model that wrote it.
+    /// Perplexity of what was written of the text, under the model that the set is made for.
     pub perplexity: f64,
 }

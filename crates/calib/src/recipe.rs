@@ -40,6 +40,10 @@ pub struct Recipe {
     /// How a text file is cut into documents; the whole file is one when absent. With the source
     /// `self` it speaks of the prefix file.
     pub split: Option<Split>,
+    /// Documents that are read at most, from the beginning; all when absent. With the source `self` it
+    /// speaks of the prefix file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<usize>,
     /// What is done about records that cannot be used.
     pub bad_records: BadRecords,
     /// Which part of a hub data set is read.
@@ -102,6 +106,7 @@ impl Default for Recipe {
             packing: None,
             field: None,
             split: None,
+            documents: None,
             bad_records: BadRecords::default(),
             dataset: DatasetSettings::default(),
             filters: FilterSettings::default(),
@@ -166,6 +171,17 @@ impl Recipe {
         Ok(Windows { samples, length, seed: self.seed })
     }
 
+    /// Documents that are read at most.
+    ///
+    /// # Errors
+    /// When there would be none.
+    pub(crate) fn most_documents(&self) -> Result<usize> {
+        match self.documents {
+            Some(0) => Err(Error::setting("documents", "at least 1 expected, 0 found")),
+            documents => Ok(documents.unwrap_or(usize::MAX)),
+        }
+    }
+
     /// Refuses a setting that the source has no use for.
     pub(crate) fn refuse(&self, setting: &'static str, given: bool, source: &str) -> Result<()> {
         match given {
@@ -192,6 +208,7 @@ impl Recipe {
         self.refuse("packing", self.packing.is_some(), source)?;
         self.refuse("field", self.field.is_some(), source)?;
         self.refuse("split", self.split.is_some(), source)?;
+        self.refuse("documents", self.documents.is_some(), source)?;
         self.refuse("bad_records", self.bad_records != BadRecords::default(), source)?;
         self.refuse_dataset(source)
     }

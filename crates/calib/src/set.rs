@@ -76,11 +76,17 @@ impl CalibrationSet {
     /// # Errors
     /// [`Error::Tokenizer`].
     pub fn check_tokenizer(&self, tokenizer: &Tokenizer) -> Result<()> {
+        let what = format!("the calibration set of {:?}", self.provenance.recipe.source);
+        self.check_tokenizer_as(&what, tokenizer)
+    }
+
+    /// The same; `what` names the set in the error.
+    pub(crate) fn check_tokenizer_as(&self, what: &str, tokenizer: &Tokenizer) -> Result<()> {
         if self.provenance.tokenizer == tokenizer.digest() {
             return Ok(());
         }
         Err(Error::Tokenizer {
-            what: format!("the calibration set of {:?}", self.provenance.recipe.source),
+            what: what.into(),
             expected: self.provenance.tokenizer.clone(),
             found: tokenizer.digest().into(),
         })

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::{Result, spool::Spool};
 
 /// Bytes of the parts that a long text is tokenised in.
-const PART: usize = 1 << 20;
+const PART: usize = 1 << 18;
 
 /// Bytes on either side of a seam that are tokenised together to see whether it changes anything.
 const AROUND: usize = 256;
@@ -15,15 +15,11 @@ const AROUND: usize = 256;
 const TRIES: usize = 8;
 
 /// Bytes of text that are held before they are tokenised.
-const HELD: usize = 16 << 20;
+const HELD: usize = 32 << 20;
 
-/// Token ids of `text` as one string, without special tokens. Long texts are tokenised in parts at
-/// once where the tokenizer shows that cutting there changes nothing; where it does not (a tokenizer
-/// without words, say), they are tokenised whole.
-pub(crate) fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
-    encode_in_parts(tokenizer, text, PART)
-}
-
+/// Token ids of `text` as one string, without special tokens. Long texts are tokenised in parts of
+/// `part` bytes at once where the tokenizer shows that cutting there changes nothing; where it does not
+/// (a tokenizer without words, say), they are tokenised whole.
 fn encode_in_parts(tokenizer: &Tokenizer, text: &str, part: usize) -> Result<Vec<u32>> {
     let mut parts = parts(tokenizer, text, part)?;
     parts.push(text.len());
@@ -52,7 +48,7 @@ fn encode_parts(tokenizer: &Tokenizer, text: &str, ends: &[usize]) -> Result<Vec
     Ok(tokens.collect::<lm::Result<Vec<_>>>()?.concat())
 }
 
-/// Tokenises a text that comes piece by piece, as [`encode`] does the whole. What is held of it is
+/// Tokenises a text that comes piece by piece, as [`encode_in_parts`] does the whole. What is held of it is
 /// bounded wherever the tokenizer allows cuts.
 pub(crate) struct Encoder<'a> {
     tokenizer: &'a Tokenizer,

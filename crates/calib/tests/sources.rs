@@ -177,7 +177,8 @@ fn a_real_file_of_documents_is_drawn_from() {
     };
     let model = Model::new(checkpoint, compute::Precision::F32).unwrap();
     let source = shared.join("corpora/c4.jsonl").to_str().unwrap().to_owned();
-    let workspace = calib::Workspace { model: &model, cache: None, memory: None, hub: None };
+    let workspace =
+        calib::Workspace { model: &model, cache: None, memory: None, hub: None, server: None };
     let set = calib::collect(&recipe(&source, 16, 512), &workspace, &lm::Silent).unwrap();
     assert_eq!((set.sequences.len(), set.length()), (16, Some(512)));
     assert_eq!(set.provenance.documents, 1405);

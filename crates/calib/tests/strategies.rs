@@ -7,9 +7,10 @@ mod common;
 use std::collections::BTreeSet;
 
 use calib::synthesis::{self, Request, SYNTHESES, Text};
-use calib::{Origin, Recipe, SynthesisSettings};
+use calib::{Origin, Recipe, ServerSettings, SynthesisSettings};
 use common::{Bench, recipe};
 use lm::Silent;
+use testkit::{completions::complete, server::Server};
 
 /// The first `count` texts of a strategy, by number.
 fn texts(bench: &Bench, settings: &SynthesisSettings, length: usize, count: u64) -> Vec<Text> {
@@ -23,6 +24,7 @@ fn write(bench: &Bench, settings: &SynthesisSettings, length: usize, streams: &[
         settings,
         sampling: settings.sampling().unwrap(),
         prefixes: None,
+        server: None,
         streams,
         length,
         seed: 9,
@@ -46,8 +48,11 @@ fn of(strategy: &str) -> SynthesisSettings {
 #[test]
 fn every_strategy_writes_each_text_once_whatever_is_written_beside_it() {
     let bench = Bench::new();
+    let server = Server::start(complete);
     for entry in SYNTHESES {
-        let settings = of(entry.name());
+        let writer = || ServerSettings { url: server.url(), model: "model".into() };
+        let writer = entry.asks_a_server().then(writer);
+        let settings = SynthesisSettings { server: writer, ..of(entry.name()) };
         let all = texts(&bench, &settings, 40, 12);
         let numbers: Vec<u64> = all.iter().map(|text| text.stream).collect();
         assert_eq!(numbers, (0..12).collect::<Vec<_>>(), "{}", entry.name());
@@ -100,6 +105,7 @@ fn a_conversation_has_both_sides_in_the_models_template() {
     let mut answered = 0;
     for text in texts(&bench, &of("chat"), 60, 16) {
         let opening = bench.encode("<s>[user]");
+        assert!(text.tokens.len() <= 60, "no longer than a window");
         assert_eq!(text.tokens[..opening.len()], opening);
         let readable = tokenizer.decode(&text.tokens, true).unwrap();
         if text.written() == 0 {

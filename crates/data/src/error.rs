@@ -107,6 +107,19 @@ impl Error {
         move |source| Error::Io { path, source }
     }
 
+    /// An error of one record as one of its file, after which nothing is read.
+    pub(crate) fn of_the_file(self) -> Self {
+        match self {
+            Error::Line { path, line, problem } => {
+                Error::Malformed { path, problem: format!("up to line {line}: {problem}") }
+            }
+            Error::Row { path, row, problem } => {
+                Error::Malformed { path, problem: format!("up to row {row}: {problem}") }
+            }
+            other => other,
+        }
+    }
+
     /// Whether it concerns one record alone, so that reading can go on with the next.
     pub fn concerns_one_record(&self) -> bool {
         matches!(

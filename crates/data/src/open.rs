@@ -8,6 +8,9 @@ use crate::{BadRecords, Document, Error, Options, Result, STANDARD_INPUT, stdin}
 /// Records whose reason is kept among those that were left out.
 const EXAMPLES: usize = 3;
 
+/// Records in a row that are left out before none is expected to come any more.
+const LEFT_OUT_IN_A_ROW: usize = 1 << 18;
+
 /// Opens a file, a folder of files in the order of their names (folders within are left out), the
 /// files that a pattern such as `corpus/**/*.jsonl.gz` matches, in the order of their paths, or
 /// standard input (`-`), whose format is told by its first bytes.
@@ -37,6 +40,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Documents> {
         index: 0,
         failed: false,
         skipped: Skipped::default(),
+        in_a_row: 0,
     })
 }
 
@@ -114,6 +118,8 @@ pub struct Documents {
     index: usize,
     failed: bool,
     skipped: Skipped,
+    /// Records left out since the last one that was not.
+    in_a_row: usize,
 }
 
 struct Current {
@@ -151,7 +157,7 @@ impl Documents {
             match current.items.next().transpose() {
                 Ok(Some(item)) => {
                     current.read += 1;
-                    self.index += 1;
+                    (self.index, self.in_a_row) = (self.index + 1, 0);
                     let (source, index) = (current.path.display().to_string(), self.index - 1);
                     let (text, messages) = (item.text, item.messages);
                     return Ok(Some(Document { text, source, index, messages }));
@@ -174,6 +180,11 @@ impl Documents {
             return Err(error);
         }
         self.skipped.count += 1;
+        self.in_a_row += 1;
+        if self.in_a_row > LEFT_OUT_IN_A_ROW {
+            let problem = format!("{LEFT_OUT_IN_A_ROW} records in a row cannot be used: {error}");
+            return Err(Error::Malformed { path: self.opened.clone(), problem });
+        }
         if self.skipped.examples.len() < EXAMPLES {
             self.skipped.examples.push(error.to_string());
         }

@@ -27,6 +27,9 @@ const TOGETHER: [&[&str]; 6] = [
 /// Every text of a record, wherever it stands.
 const EVERYTHING: &str = "*";
 
+/// Records without text in a row after which that is said.
+const EMPTY_IN_A_ROW: usize = 1 << 18;
+
 /// Deepest nesting that is looked into.
 const DEPTH: usize = 32;
 
@@ -155,13 +158,15 @@ impl<R: Rows> Records<R> {
     }
 
     fn item(&mut self) -> Outcome<Option<Item>> {
-        loop {
+        for _ in 0..EMPTY_IN_A_ROW {
             let Some(record) = self.rows.row()? else { return Ok(None) };
             let item = self.read(&record).map_err(|problem| self.rows.error(problem))?;
             if !item.text.trim().is_empty() {
                 return Ok(Some(item));
             }
         }
+        let problem = format!("{EMPTY_IN_A_ROW} records in a row have no text");
+        Err(self.rows.error(problem).of_the_file())
     }
 
     fn read(&mut self, record: &Record) -> Result<Item, String> {

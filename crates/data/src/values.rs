@@ -10,6 +10,9 @@ use crate::{Error, Result, input, input::Bytes};
 /// Most bytes of one value.
 const LIMIT: usize = 1 << 26;
 
+/// Bytes between two values at most.
+const BETWEEN: u64 = 1 << 30;
+
 /// Cuts JSON into values without reading it as a whole.
 pub(crate) struct Values {
     reader: Bytes,
@@ -92,7 +95,7 @@ impl Values {
 
     /// Goes to the first byte of the next value; whether there is one.
     fn begins(&mut self) -> Result<bool> {
-        loop {
+        for _ in 0..BETWEEN {
             match self.peek()? {
                 None if self.array == Some(true) => {
                     self.ended = true;
@@ -114,6 +117,9 @@ impl Values {
                 }
             }
         }
+        self.ended = true;
+        let problem = format!("white space alone in {BETWEEN} bytes: this seems to have no end");
+        Err(Error::Malformed { path: self.path.clone(), problem })
     }
 
     fn peek(&mut self) -> Result<Option<u8>> {

@@ -4,7 +4,7 @@
 
 use std::{fs, path::PathBuf};
 
-use data::{Document, Error, Options, Split, open};
+use data::{BadRecords, Document, Error, Options, Split, open};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -123,6 +123,52 @@ fn options_that_do_not_apply_and_unknown_formats_are_refused() {
 fn a_line_without_end_is_refused() {
     let found = message("a.jsonl", vec![b'{'; (1 << 26) + 2], &Options::default());
     assert!(found.contains("line 1: longer than 67108864 bytes"), "{found}");
+}
+
+#[test]
+fn a_field_missing_far_down_is_named_by_line_or_counted() {
+    let line = |number: usize| match number {
+        10_000 => "{\"id\": 7}\n".to_owned(),
+        _ => format!("{{\"text\": \"document {number}\"}}\n"),
+    };
+    let lines: String = (1..=10_500).map(line).collect();
+    let found = message("a.jsonl", &lines, &Options::default());
+    assert!(found.contains("line 10000: no field \"text\"; the fields are id"), "{found}");
+    let folder = Folder::new();
+    let mut documents = open(&folder.file("a.jsonl", &lines), &skipping()).unwrap();
+    assert_eq!(documents.by_ref().map(Result::unwrap).count(), 10_499);
+    assert_eq!(documents.skipped().count, 1);
+}
+
+fn skipping() -> Options {
+    Options { bad_records: BadRecords::Skip, ..Options::default() }
+}
+
+#[test]
+fn files_of_nothing_but_what_is_left_out_are_given_up() {
+    let found = message("a.jsonl", "{}\n".repeat((1 << 18) + 9), &skipping());
+    assert!(found.contains("262144 records in a row cannot be used: "), "{found}");
+    let found = message("a.jsonl", "{\"text\":\" \"}\n".repeat((1 << 18) + 9), &skipping());
+    assert!(found.contains("up to line 262144: 262144 records in a row have no text"), "{found}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_never_ends_is_given_up() {
+    let folder = Folder::new();
+    let endless = |name: &str, options: &Options| {
+        let path = folder.0.path().join(name);
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        open(&path, options).unwrap().collect::<Result<Vec<_>, _>>().unwrap_err().to_string()
+    };
+    for name in ["a.txt", "a.jsonl"] {
+        let found = endless(name, &Options::default());
+        assert!(found.contains("line 1: a NUL byte found"), "{found}");
+        let found = endless(name, &skipping());
+        assert!(found.contains("no line feed in 1073741824 bytes"), "{found}");
+    }
+    assert!(endless("a.json", &Options::default()).contains("longer than 67108864 bytes"));
 }
 
 #[test]

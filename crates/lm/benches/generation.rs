@@ -59,6 +59,7 @@ fn measure(model: &Model, sequences: usize, new: usize, batch: usize) -> f64 {
     let settings = Settings {
         sampling: Sampling::default(),
         max_new_tokens: new,
+        longest: None,
         seed: 0,
         stop: Vec::new(),
         memory: None,

@@ -6,6 +6,7 @@
 pub mod checkpoint;
 pub mod families;
 pub mod generation;
+pub mod http;
 pub mod hub;
 pub mod scoring;
 

@@ -232,6 +232,7 @@ fn greedy(model: &Model, start: &[u32]) -> Vec<u32> {
     let settings = Settings {
         sampling: Sampling { repetition_penalty: 1.2, ..Sampling::greedy() },
         max_new_tokens: 32,
+        longest: None,
         seed: 0,
         stop: vec![],
         memory: None,

@@ -12,7 +12,7 @@ use support::{random_model, random_tokens, with_threads};
 fn settings() -> Settings {
     let sampling = Sampling { temperature: 0.9, ..Sampling::default() };
     let (memory, batch) = (None, None);
-    Settings { sampling, max_new_tokens: 20, seed: 5, stop: vec![2], memory, batch }
+    Settings { sampling, max_new_tokens: 20, longest: None, seed: 5, stop: vec![2], memory, batch }
 }
 
 /// Prompts of many lengths, each with a stream of its own.
@@ -137,8 +137,12 @@ fn a_text_ends_at_a_stop_token_the_length_or_the_context() {
     let stopped = run(&model, &[prompt(3)], &Settings { stop: vec![stop], ..greedy.clone() });
     assert_eq!(stopped[0].finish, Finish::Stop);
     assert_eq!(stopped[0].new_tokens(), &texts[0].new_tokens()[..=first]);
-    let none = run(&model, &[prompt(3)], &Settings { max_new_tokens: 0, ..greedy });
+    let none = run(&model, &[prompt(3)], &Settings { max_new_tokens: 0, ..greedy.clone() });
     assert_eq!((none[0].new_tokens().len(), none[0].finish), (0, Finish::Length));
+    let bounded = Settings { longest: Some(10), ..greedy };
+    let texts = run(&model, &[prompt(3), prompt(60)], &bounded);
+    let lengths: Vec<_> = texts.iter().map(|text| (text.tokens.len(), text.finish)).collect();
+    assert_eq!(lengths, [(10, Finish::Length), (60, Finish::Length)]);
 }
 
 #[test]

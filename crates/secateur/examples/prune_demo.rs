@@ -11,7 +11,7 @@ use lm::{Checkpoint, Model, Silent, scoring};
 fn main() -> anyhow::Result<()> {
     let output: PathBuf = std::env::args_os().nth(1).expect("the folder to write").into();
     let dense = Model::new(demo::checkpoint()?, Precision::Bf16)?;
-    let workspace = Workspace { model: &dense, cache: None, memory: None, hub: None };
+    let workspace = Workspace { model: &dense, cache: None, memory: None, hub: None, server: None };
     let own = Recipe { samples: Some(16), length: Some(128), ..Recipe::of("self") };
     let calibration = calib::collect(&own, &workspace, &Silent)?;
     let recipe = prune::Recipe { sparsity: "2:4".parse()?, ..prune::Recipe::default() };

@@ -3,6 +3,9 @@
 //! Nothing here uses the crates that read checkpoints: files are written with the `safetensors`
 //! library, so that the readers are tested against something that is not their own.
 
+pub mod completions;
+pub mod server;
+
 mod llama;
 mod tokenizer;
 mod weights;

@@ -45,12 +45,14 @@ pub(crate) fn pack(
             windows.length
         ));
     }
-    let origin = |crop: &Crop| Origin::Document {
-        document: documents.number(crop.document),
-        file: documents.file(crop.document).into(),
-        offset: crop.offset,
+    let origin = |crop: &Crop| -> Result<Origin> {
+        Ok(Origin::Document {
+            document: documents.number(crop.document)?,
+            file: documents.file(crop.document).into(),
+            offset: crop.offset,
+        })
     };
-    let origins = drawn.iter().map(origin).collect();
+    let origins = drawn.iter().map(origin).collect::<Result<_>>()?;
     Ok(Packed { sequences: drawn.into_iter().map(|crop| crop.tokens).collect(), origins, notes })
 }
 

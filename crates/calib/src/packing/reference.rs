@@ -42,7 +42,7 @@ pub(super) fn pack(
         let tokens = encode(document)?;
         packed.sequences.push(tokens[offset..offset + windows.length].to_vec());
         packed.origins.push(Origin::Document {
-            document: documents.number(document),
+            document: documents.number(document)?,
             file: documents.file(document).into(),
             offset,
         });

@@ -43,7 +43,7 @@ pub(super) fn pack(
             tokens.truncate(windows.length);
             packed.sequences.push(tokens);
             packed.origins.push(Origin::Document {
-                document: documents.number(document),
+                document: documents.number(document)?,
                 file: documents.file(document).into(),
                 offset: 0,
             });

@@ -96,18 +96,23 @@ impl<'a> Collection<'a> {
     fn read(&self, tokenizer: &Tokenizer, observer: &dyn Observer) -> Result<Read> {
         let mut panel = Panel::new(&self.recipe.filters, &[Look::Text, Look::Tokens])?;
         let mut read = Read { pool: Pool::new(), documents: 0, left_out: LeftOut::default() };
+        let most = self.recipe.most_documents()?;
+        observer.started("reading documents", 0);
         for path in &self.paths {
             let mut documents = data::open(path, &self.reading)?;
             loop {
                 observer.check()?;
-                let mut batch = documents.by_ref().take(BATCH).collect::<data::Result<Vec<_>>>()?;
+                let room = BATCH.min(most - read.documents);
+                let mut batch = documents.by_ref().take(room).collect::<data::Result<Vec<_>>>()?;
                 if batch.is_empty() {
                     break;
                 }
                 keep(&mut batch, tokenizer, &mut panel, &mut read)?;
+                observer.advanced(batch.len() as u64);
             }
             read.left_out.unusable(documents.skipped());
         }
+        observer.finished();
         Ok(read)
     }
 

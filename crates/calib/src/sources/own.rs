@@ -36,7 +36,7 @@ When to use it
 
 Parameters
   samples, length, seed: how many windows, of how many tokens, with which seed.
-  synthesis: the strategy (prefix, bos, greedy-start, chat) and its parameters.
+  synthesis: the strategy (prefix, bos, greedy-start, chat, server) and its parameters.
   filters: a fifth of the texts, those of the highest perplexity, and texts that loop are dropped
   unless told otherwise; see `list filters`.
 
@@ -62,7 +62,7 @@ Reference
         let synthesis = check(recipe, windows)?;
         let filters = recipe.filters.for_own();
         let tokenizer = &workspace.model.checkpoint().tokenizer;
-        let prefixes = prefixes(recipe, tokenizer)?;
+        let prefixes = prefixes(recipe, tokenizer, observer)?;
         let prefix_digest = prefixes.as_ref().map(|prefixes| prefixes.digest.as_str());
         let key = Key::new(workspace.model, &recipe.synthesis, prefix_digest, windows)?;
         let cache = workspace.cache.map(|root| Cache::new(root, &key, &filters, windows));
@@ -75,7 +75,8 @@ Reference
             model: workspace.model,
             settings: &recipe.synthesis,
             sampling: recipe.synthesis.sampling()?,
-            prefixes: prefixes.as_ref().map(|prefixes| &prefixes.tokens[..]),
+            prefixes: prefixes.as_ref(),
+            server: workspace.server,
             length: windows.length,
             seed: windows.seed,
             memory: workspace.memory,
@@ -137,12 +138,14 @@ fn provenance(
         Some(token) => format!("the end-of-text token {token}"),
         None => "nothing: the model has no end-of-text token".into(),
     };
+    // Of the model behind a server no more is known than the recipe says.
+    let own = recipe.synthesis.server.is_none();
     Provenance {
         separator,
         special_tokens: "the separator; the token a text begins with is left out".into(),
         text_digest: prefix_digest.map(Into::into),
-        model: Some(model_digest.into()),
-        precision: Some(arithmetic(workspace.model)),
+        model: own.then(|| model_digest.into()),
+        precision: own.then(|| arithmetic(workspace.model)),
         ..Provenance::of(Own.name(), recipe, workspace.model)
     }
 }

@@ -37,6 +37,7 @@ Parameters
   packing: document (default); stream also uses documents shorter than a window; whole makes every
   document a sequence; reference repeats the published draw number by number.
   bad_records: stop (default) at a record that cannot be used, or skip and count it.
+  documents: how many are read at most, from the beginning: of a source that is very long or never ends.
   filters: see `list filters`; none unless asked for.
 
 Cost

@@ -58,7 +58,8 @@ Reference
         recipe.refuse_filters("a saved set")?;
         recipe.refuse_synthesis("a saved set")?;
         let mut set = CalibrationSet::load(recipe.source.as_ref())?;
-        set.check_tokenizer(&workspace.model.checkpoint().tokenizer)?;
+        let what = format!("the calibration set {}", recipe.source);
+        set.check_tokenizer_as(&what, &workspace.model.checkpoint().tokenizer)?;
         if let Some(samples) = recipe.samples {
             set = set.first(samples)?;
         }

@@ -33,6 +33,7 @@ Parameters
   packing: stream (default); document, reference and whole draw documents.
   split: where one document ends: file (default), blank-line or line. Only then do the other packings
   have more than one document to draw from.
+  documents: how many are read at most, from the beginning: of a source that is very long or never ends.
   filters: see `list filters`; none unless asked for.
 
 Cost

@@ -1,10 +1,11 @@
 //! Whoever writes texts.
 
 use lm::generation::Sampling;
+use lm::scoring::Score;
 use lm::{Model, Observer};
 
-use super::{Request, Synthesis, SynthesisSettings, Text};
-use crate::Result;
+use super::{Prefixes, Request, ServerOptions, Synthesis, SynthesisSettings, Text};
+use crate::{Result, scores::written};
 
 /// Writes texts.
 pub(crate) trait Author {
@@ -16,17 +17,24 @@ pub(crate) trait Author {
         observer: &dyn Observer,
     ) -> Result<()>;
 
+    /// How probable the model at hand finds what was written of every text, in order.
+    fn scores(&self, texts: &[&Text], observer: &dyn Observer) -> Result<Vec<Score>>;
+
+    /// Who writes, for people.
+    fn who(&self) -> String;
+
     /// What writing `tokens` tokens costs, for people.
     fn cost(&self, tokens: usize) -> String;
 }
 
-/// A model that writes by a strategy.
+/// A model that writes by a strategy, or has a server write.
 pub(crate) struct ModelAuthor<'a> {
     pub(crate) synthesis: &'static dyn Synthesis,
     pub(crate) model: &'a Model,
     pub(crate) settings: &'a SynthesisSettings,
     pub(crate) sampling: Sampling,
-    pub(crate) prefixes: Option<&'a [u32]>,
+    pub(crate) prefixes: Option<&'a Prefixes>,
+    pub(crate) server: Option<&'a ServerOptions>,
     pub(crate) length: usize,
     pub(crate) seed: u64,
     pub(crate) memory: Option<u64>,
@@ -44,6 +52,7 @@ impl Author for ModelAuthor<'_> {
             settings: self.settings,
             sampling: self.sampling.clone(),
             prefixes: self.prefixes,
+            server: self.server,
             streams,
             length: self.length,
             seed: self.seed,
@@ -52,13 +61,18 @@ impl Author for ModelAuthor<'_> {
         self.synthesis.write(&request, sink, observer)
     }
 
+    fn scores(&self, texts: &[&Text], observer: &dyn Observer) -> Result<Vec<Score>> {
+        written(self.model, texts, self.memory, observer)
+    }
+
+    fn who(&self) -> String {
+        match &self.settings.server {
+            None => "the model writes its own calibration data".into(),
+            Some(server) => format!("{} at {} writes calibration data", server.model, server.url),
+        }
+    }
+
     fn cost(&self, tokens: usize) -> String {
-        let parameters = self.model.spec().parameters() as f64;
-        let operations = 2.0 * parameters * tokens as f64;
-        format!(
-            "{:.1} TFLOP (writing with {:.1} million parameters)",
-            operations / 1e12,
-            parameters / 1e6
-        )
+        self.synthesis.cost(self.model, tokens)
     }
 }

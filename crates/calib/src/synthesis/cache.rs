@@ -10,11 +10,11 @@ use lm::Tokenizer;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Journal, SynthesisSettings};
+use super::{Journal, ServerSettings, SynthesisSettings};
 use crate::{CalibrationSet, Error, FilterSettings, Result, recipe::Windows};
 
 /// Raised when equal recipes no longer give equal texts.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Everything that a text depends on, its number aside.
 #[derive(Serialize)]
@@ -29,6 +29,8 @@ pub(crate) struct Key<'a> {
     prefixes: Option<&'a str>,
     prefix_tokens: usize,
     chat_template: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<&'a ServerSettings>,
     sampling: lm::generation::Sampling,
     temperatures: &'a [f32],
     length: usize,
@@ -65,6 +67,7 @@ impl<'a> Key<'a> {
                 .chat_template
                 .as_deref()
                 .filter(|_| settings.strategy == "chat"),
+            server: settings.server.as_ref(),
             sampling: settings.sampling()?,
             temperatures: &settings.temperatures,
             length: windows.length,

@@ -27,8 +27,8 @@ impl Synthesis for Chat {
         "\
 What it does
   Gives the model the opening of a user's turn, as its chat template writes it, and lets it write the
-  request itself; then the opening of its own turn, and lets it write the answer. The whole
-  conversation, template included, is calibration data.
+  request itself; then the opening of its own turn, and lets it write the answer, until the conversation
+  is as long as a window. The whole conversation, template included, is calibration data.
 
 When to use it
   With instruction-tuned models: they are used inside their template, and text without it is not what
@@ -66,8 +66,8 @@ Reference
         let mut answer = |stream: u64, generated: Generated| -> Result<()> {
             sink(text(stream, 0, opening.len(), generated))
         };
-        let tokens = request.length - request.length / REQUEST;
-        request.grow(&asked, &request.body(tokens), &mut answer, observer)
+        let whole = Part { longest: Some(request.length), ..request.body(request.length) };
+        request.grow(&asked, &whole, &mut answer, observer)
     }
 }
 
@@ -86,7 +86,7 @@ fn requests(
     let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, repetition_penalty: 1.0 };
     let tokens = (request.length / REQUEST).max(1);
     let stop = stops(tokenizer, turn)?;
-    let part = Part { sampling, mixed: false, tokens, stop };
+    let part = Part { sampling, mixed: false, tokens, longest: None, stop };
     let context = request.model.spec().context;
     let mut asked = Vec::new();
     let mut keep = |stream: u64, generated: Generated| -> Result<()> {
@@ -96,7 +96,7 @@ fn requests(
         }
         let empty = tokens.len() == opening.len();
         tokens.extend_from_slice(turn);
-        if empty || tokens.len() >= context {
+        if empty || tokens.len() >= context.min(request.length) {
             let prefix = tokens.len();
             let score = Score::default();
             return sink(Text { stream, lead: 0, prefix, ended: false, tokens, score });

@@ -1,4 +1,5 @@
-//! Finished texts on disk, one JSON object per line, appended as they are finished.
+//! Finished texts on disk, one JSON object per line, appended as they are finished. Of two lines with
+//! one number the later counts: a text is appended again when it is scored.
 //!
 //! The first line says what wrote them. A line without its line feed was being written when the
 //! program ended; it is cut off and its text written again.
@@ -112,7 +113,7 @@ impl Journal {
         file.write_all(json.as_bytes()).map_err(Error::io(&*path))
     }
 
-    /// Keeps a finished text.
+    /// Keeps a finished text; one of the same number is replaced.
     pub(crate) fn add_text(&mut self, text: Text, readable: String) -> Result<()> {
         let line = Line::Text { text: text.clone(), readable };
         self.append(&line)?;

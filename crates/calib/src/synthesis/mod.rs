@@ -13,6 +13,7 @@ mod openings;
 mod parts;
 mod prefix;
 mod prefixes;
+mod server;
 mod session;
 mod settings;
 mod windows;
@@ -27,6 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, scores::perplexity};
 
+pub use prefixes::Prefixes;
+pub use server::{ServerOptions, ServerSettings};
 pub use settings::SynthesisSettings;
 
 pub(crate) use author::{Author, ModelAuthor};
@@ -35,7 +38,7 @@ pub(crate) use journal::Journal;
 pub(crate) use prefixes::prefixes;
 pub(crate) use session::{Session, Written, counts};
 
-/// A text that a model wrote.
+/// A text that a model wrote, the model at hand or one behind a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Text {
     /// Its number, which is also the number of the stream of random numbers it was drawn with.
@@ -48,7 +51,8 @@ pub struct Text {
     pub ended: bool,
     /// All of its tokens.
     pub tokens: Vec<u32>,
-    /// How probable the model finds what it wrote, given all that is before it.
+    /// How probable the model finds what was written, given all that is before it; nothing until the
+    /// text of a server is scored.
     pub score: Score,
 }
 
@@ -66,6 +70,11 @@ impl Text {
     /// Its perplexity; infinite where nothing was written.
     pub(crate) fn perplexity(&self) -> f64 {
         perplexity(self.score)
+    }
+
+    /// Whether it is known how probable the model finds it.
+    pub(crate) fn is_scored(&self) -> bool {
+        self.score.tokens > 0 || self.written() == 0
     }
 
     /// Whether its parts fit into it and its tokens into a vocabulary.
@@ -86,8 +95,10 @@ pub struct Request<'a> {
     pub settings: &'a SynthesisSettings,
     /// How tokens are drawn, where the strategy says nothing else.
     pub sampling: Sampling,
-    /// Tokens of the text that prefixes are taken from, where there is one.
-    pub prefixes: Option<&'a [u32]>,
+    /// The text that prefixes are taken from, where there is one.
+    pub prefixes: Option<&'a Prefixes>,
+    /// How a server is spoken to; the defaults, without a key, where absent.
+    pub server: Option<&'a ServerOptions>,
     /// The numbers of the texts.
     pub streams: &'a [u64],
     /// Tokens of a text at most, its prefix counted and special tokens not.
@@ -112,12 +123,34 @@ pub trait Synthesis: Sync {
     /// How tokens are drawn unless the settings say otherwise: as in the strategy's reference.
     fn sampling(&self) -> Sampling;
 
+    /// Whether texts may begin with prefixes of a file.
+    fn takes_prefixes(&self) -> bool {
+        false
+    }
+
+    /// Whether a server writes, not the model at hand.
+    fn asks_a_server(&self) -> bool {
+        false
+    }
+
+    /// What writing `tokens` tokens costs, for people.
+    fn cost(&self, model: &Model, tokens: usize) -> String {
+        let parameters = model.spec().parameters() as f64;
+        let operations = 2.0 * parameters * tokens as f64;
+        format!(
+            "{:.1} TFLOP (writing with {:.1} million parameters)",
+            operations / 1e12,
+            parameters / 1e6
+        )
+    }
+
     /// Writes the texts that are asked for and hands each over when it is finished, in any order. A
-    /// text depends on the model, the settings, the length, the seed and its number alone.
+    /// text depends on the model, the settings, the length, the seed and its number alone; that of a server
+    /// on what the server makes of them.
     ///
     /// # Errors
-    /// When the settings do not fit the model, it does not fit the memory, `sink` fails or the
-    /// observer cancels.
+    /// When the settings do not fit the model, it does not fit the memory, a server fails, `sink` fails
+    /// or the observer cancels.
     fn write(
         &self,
         request: &Request<'_>,
@@ -128,7 +161,7 @@ pub trait Synthesis: Sync {
 
 /// Every strategy, in the order they are listed to users.
 pub const SYNTHESES: &[&dyn Synthesis] =
-    &[&prefix::Prefix, &bos::Bos, &greedy_start::GreedyStart, &chat::Chat];
+    &[&prefix::Prefix, &bos::Bos, &greedy_start::GreedyStart, &chat::Chat, &server::Server];
 
 /// The strategy called `name`.
 ///

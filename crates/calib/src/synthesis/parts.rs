@@ -22,6 +22,8 @@ pub(super) struct Part {
     pub(super) mixed: bool,
     /// Tokens that are added at most.
     pub(super) tokens: usize,
+    /// Tokens that a text has at most then.
+    pub(super) longest: Option<usize>,
     /// Tokens that end a text.
     pub(super) stop: Vec<u32>,
 }
@@ -30,7 +32,7 @@ impl Request<'_> {
     /// The last part of most strategies: the sampling of the settings, up to `tokens` tokens.
     pub(super) fn body(&self, tokens: usize) -> Part {
         let stop = self.model.checkpoint().tokenizer.eos.clone();
-        Part { sampling: self.sampling.clone(), mixed: true, tokens, stop }
+        Part { sampling: self.sampling.clone(), mixed: true, tokens, longest: None, stop }
     }
 
     /// Continues every text, and hands over what it became, its score that of all it has; in any order.
@@ -67,6 +69,7 @@ impl Request<'_> {
         let settings = Settings {
             sampling,
             max_new_tokens: part.tokens,
+            longest: part.longest,
             seed: self.seed,
             stop: part.stop.clone(),
             memory: self.memory,

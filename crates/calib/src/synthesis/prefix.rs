@@ -1,15 +1,11 @@
 //! The model continues short prefixes of real text.
 
-use compute::{Stream, mix};
 use lm::Observer;
 use lm::generation::{Generated, Prompt, Sampling};
 
 use super::parts::{self, Beginning};
 use super::{Request, Synthesis, Text};
 use crate::Result;
-
-/// Keys the places of prefixes apart from the draws of tokens.
-const PLACES: u64 = 0x7072_6566_6978;
 
 /// Continues prefixes, or the beginning-of-text token.
 pub(super) struct Prefix;
@@ -35,7 +31,8 @@ When to use it
   (Wikipedia, for example) makes the texts more varied.
 
 Parameters
-  prefix_file: the text; it may also be JSONL, with `field`. prefix_tokens: 4; the paper uses 1 to 2
+  prefix_file: the text; it may also be JSONL, with `field`. It may be of any size: it is read document by
+  document, and its tokens wait in a temporary file once they are many. prefix_tokens: 4; the paper uses 1 to 2
   for DCLM, 4 for Llama, 8 for Qwen. sampling: temperature 0.6, top_k 50, top_p 0.95,
   repetition_penalty 1.2; temperatures mixes several. The filters `perplexity` and `repetition` drop a
   fifth of the texts, those of the highest perplexity, and those that loop.
@@ -52,6 +49,10 @@ Reference
         Sampling::default()
     }
 
+    fn takes_prefixes(&self) -> bool {
+        true
+    }
+
     fn write(
         &self,
         request: &Request<'_>,
@@ -59,7 +60,7 @@ Reference
         observer: &dyn Observer,
     ) -> Result<()> {
         let prefix = request.settings.prefix();
-        let prompts = prompts(request, &request.lead()?, prefix);
+        let prompts = prompts(request, &request.lead()?, prefix)?;
         let mut finished = |stream: u64, generated: Generated| {
             let lead = generated.prompt_tokens - prefix;
             sink(parts::text(stream, lead, prefix, generated))
@@ -70,14 +71,13 @@ Reference
 }
 
 /// What each text begins with. An empty prompt begins with the beginning-of-text token.
-fn prompts(request: &Request<'_>, lead: &[u32], prefix: usize) -> Vec<Beginning> {
+fn prompts(request: &Request<'_>, lead: &[u32], prefix: usize) -> Result<Vec<Beginning>> {
     let prompt = |&stream: &u64| {
-        let tokens = request.prefixes.map_or_else(Vec::new, |source| {
-            let places = Stream::new(mix(request.seed ^ PLACES), stream);
-            let place = places.below(0, (source.len() - prefix + 1) as u64) as usize;
-            [lead, &source[place..place + prefix]].concat()
-        });
-        Beginning::from(Prompt { tokens, stream })
+        let tokens = match request.prefixes {
+            Some(source) => [lead, &source.draw(request.seed, stream, prefix)?].concat(),
+            None => Vec::new(),
+        };
+        Ok(Beginning::from(Prompt { tokens, stream }))
     };
     request.streams.iter().map(prompt).collect()
 }

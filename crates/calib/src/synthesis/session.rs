@@ -55,6 +55,7 @@ impl Session<'_> {
             self.observer.check()?;
             self.announce(journal, texts, round);
             self.write(journal, texts)?;
+            self.score(journal, texts)?;
             let (windows, dropped) = self.cut(journal, texts, &mut panel)?;
             if windows.sequences.len() >= self.windows.samples {
                 return Ok(self.written(windows, texts, dropped));
@@ -95,12 +96,12 @@ impl Session<'_> {
         let length = self.windows.length;
         let note = match journal.mean_length() {
             None => format!(
-                "the model writes its own calibration data: {missing} texts of up to {length} tokens, \
-                 at most {}",
+                "{}: {missing} texts of up to {length} tokens, at most {}",
+                self.author.who(),
                 self.author.cost(missing * length)
             ),
             Some(mean) => format!(
-                "its texts have {mean} tokens on average, so it writes {missing} more: about {}",
+                "the texts have {mean} tokens on average, so {missing} more are written: about {}",
                 self.author.cost(missing * mean)
             ),
         };
@@ -114,13 +115,30 @@ impl Session<'_> {
         if streams.is_empty() {
             return Ok(());
         }
-        let mut keep = |text: Text| {
-            let readable = self.tokenizer.decode(&text.tokens, true)?;
-            journal.add_text(text, readable)
-        };
+        let mut keep = |text: Text| self.keep(journal, text);
         let written = self.author.write(&streams, &mut keep, self.observer);
         journal.sync()?;
         written
+    }
+
+    /// Scores those of the first `texts` texts that were not scored as they were written.
+    fn score(&self, journal: &mut Journal, texts: usize) -> Result<()> {
+        let all = (0..texts as u64).filter_map(|stream| journal.text(stream));
+        let unscored: Vec<&Text> = all.filter(|text| !text.is_scored()).collect();
+        if unscored.is_empty() {
+            return Ok(());
+        }
+        let scores = self.author.scores(&unscored, self.observer)?;
+        let scored = unscored.into_iter().zip(scores);
+        let scored: Vec<Text> =
+            scored.map(|(text, score)| Text { score, ..text.clone() }).collect();
+        scored.into_iter().try_for_each(|text| self.keep(journal, text))?;
+        journal.sync()
+    }
+
+    fn keep(&self, journal: &mut Journal, text: Text) -> Result<()> {
+        let readable = self.tokenizer.decode(&text.tokens, true)?;
+        journal.add_text(text, readable)
     }
 
     /// Filters the first `texts` texts and cuts what is kept.

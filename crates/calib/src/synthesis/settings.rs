@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lm::generation::Sampling;
 use serde::{Deserialize, Serialize};
 
+use super::{ServerSettings, Synthesis};
 use crate::{Error, Result};
 
 /// Tokens of a prefix unless told otherwise.
@@ -23,6 +24,9 @@ pub struct SynthesisSettings {
     pub prefix_tokens: Option<usize>,
     /// How tokens are drawn; the strategy's own way when absent.
     pub sampling: Option<Sampling>,
+    /// The server that writes, with the strategy `server`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerSettings>,
     /// Temperatures of a mixture, which the texts take in turn; one temperature when empty.
     pub temperatures: Vec<f32>,
 }
@@ -34,6 +38,7 @@ impl Default for SynthesisSettings {
             prefix_file: None,
             prefix_tokens: None,
             sampling: None,
+            server: None,
             temperatures: Vec::new(),
         }
     }
@@ -59,12 +64,14 @@ impl SynthesisSettings {
     /// # Errors
     /// When one is outside its range; the error names it.
     pub(crate) fn validate(&self, length: usize) -> Result<()> {
+        let strategy = super::find(&self.strategy)?;
         let drawn = self.sampling()?;
         drawn.validate()?;
         for &temperature in &self.temperatures {
             Sampling { temperature, ..drawn.clone() }.validate()?;
         }
-        if self.prefix_file.is_some() && self.strategy != SynthesisSettings::default().strategy {
+        self.validate_server(strategy)?;
+        if self.prefix_file.is_some() && !strategy.takes_prefixes() {
             let problem =
                 format!("the strategy {:?} takes no prefixes; leave it out", self.strategy);
             return Err(Error::setting("prefix_file", problem));
@@ -79,5 +86,22 @@ impl SynthesisSettings {
             return Err(Error::setting("prefix_tokens", problem));
         }
         Ok(())
+    }
+
+    /// Checks that there is a server where one writes, and nowhere else.
+    fn validate_server(&self, strategy: &dyn Synthesis) -> Result<()> {
+        match &self.server {
+            Some(server) if strategy.asks_a_server() => server.validate(),
+            Some(_) => {
+                let problem = format!("the strategy {:?} asks no server", self.strategy);
+                Err(Error::setting("server", problem))
+            }
+            None if strategy.asks_a_server() => {
+                let problem = "the strategy \"server\" needs an address (server) and the name of the \
+                               model there (server_model)";
+                Err(Error::setting("server", problem))
+            }
+            None => Ok(()),
+        }
     }
 }

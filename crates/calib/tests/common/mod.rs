@@ -38,7 +38,7 @@ impl Bench {
     }
 
     pub fn workspace(&self) -> Workspace<'_> {
-        Workspace { model: &self.model, cache: None, memory: None, hub: None }
+        Workspace { model: &self.model, cache: None, memory: None, hub: None, server: None }
     }
 
     pub fn collect(&self, recipe: &Recipe) -> Result<CalibrationSet, Error> {

@@ -62,9 +62,6 @@ impl Documents {
             if blank && self.split == Split::BlankLine {
                 return Ok(Some(self.finished()));
             }
-            if line.contains('\0') {
-                return Err(self.lines.error("a NUL byte found: this is no text"));
-            }
             self.text.push_str(line);
             if self.split == Split::Line {
                 return Ok(Some(self.finished()));

@@ -195,7 +195,7 @@ impl Sequence {
     fn new(model: &Model, index: usize, prompt: &Prompt, settings: &Settings) -> Result<Self> {
         let tokens = plan::start(model, index, prompt)?;
         let (prompt_tokens, context) = (tokens.len(), model.spec().context);
-        let asked = prompt_tokens.saturating_add(settings.max_new_tokens);
+        let asked = settings.asked(prompt_tokens);
         let limit =
             if asked <= context { (asked, Finish::Length) } else { (context, Finish::Context) };
         let mut seen = Seen::new(model.spec().vocabulary);

@@ -33,6 +33,8 @@ pub struct Settings {
     pub sampling: Sampling,
     /// Tokens added to a prompt at most. A text also ends where the model's context does.
     pub max_new_tokens: usize,
+    /// Tokens a text has at most, its prompt counted; a prompt of more stays as it is. No bound where absent.
+    pub longest: Option<usize>,
     /// Seed of all random numbers.
     pub seed: u64,
     /// Tokens that end a text, usually [`crate::Tokenizer::eos`].
@@ -42,6 +44,14 @@ pub struct Settings {
     pub memory: Option<u64>,
     /// Sequences that run at a time at most; 128 where nothing is said.
     pub batch: Option<usize>,
+}
+
+impl Settings {
+    /// Tokens that a text with `prompt` tokens has at most, the model's context aside.
+    fn asked(&self, prompt: usize) -> usize {
+        let asked = prompt.saturating_add(self.max_new_tokens);
+        asked.min(self.longest.unwrap_or(usize::MAX)).max(prompt)
+    }
 }
 
 /// What happens while texts are generated.
@@ -79,7 +89,7 @@ pub struct Generated {
 pub enum Finish {
     /// The model wrote a stop token; it is the last token.
     Stop,
-    /// It has as many new tokens as asked for.
+    /// It has as many tokens as asked for.
     Length,
     /// It fills the model's context.
     Context,

@@ -46,7 +46,7 @@ pub fn plan(model: &Model, prompts: &[Prompt], settings: &Settings) -> Result<Pl
     let lengths: Vec<usize> =
         starts.map(|(index, prompt)| length(model, index, prompt)).collect::<Result<_>>()?;
     let context = model.spec().context;
-    let room = |&length: &usize| settings.max_new_tokens.min(context - length);
+    let room = |&length: &usize| settings.asked(length).min(context) - length;
     let longest = lengths.iter().map(|length| length + room(length)).max().unwrap_or(0);
     let new_tokens = lengths.iter().map(|length| room(length) as u64).sum();
     let sizes = Sizes::of(model, longest);

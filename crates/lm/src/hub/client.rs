@@ -1,10 +1,13 @@
 //! Requests to a hub: redirects, retries, and what its refusals mean.
 
-use std::{io, thread, time::Duration, time::Instant};
+use std::time::Duration;
 
 use ureq::{
     Agent, Body,
-    http::{Response, StatusCode, Uri, header},
+    http::{
+        Response, StatusCode, Uri,
+        header::{AUTHORIZATION, RANGE},
+    },
 };
 
 use super::{
@@ -13,38 +16,17 @@ use super::{
     listing::{Entry, Listing},
     refusal::{self, unreachable},
 };
+use crate::http::{self, Failure, Patience, Try, describe};
 use crate::{Error, Observer, Result};
 
 /// The most bytes of a list of files that are read.
 const LARGEST_LISTING: u64 = 32 << 20;
 /// The most redirects that are followed for one request.
 const MOST_REDIRECTS: usize = 8;
+/// How often the wait before a new try doubles.
+const MOST_DOUBLINGS: u32 = 3;
 /// The longest wait a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-/// Why one try at a request failed.
-pub(super) enum Failure {
-    /// For a reason that may pass; `progressed` if the try was of use all the same.
-    Passing { problem: String, progressed: bool, wait: Option<Duration> },
-    /// For good.
-    Final(Error),
-}
-
-impl Failure {
-    /// A failure that may pass and was of no use.
-    pub(super) fn passing(problem: impl Into<String>) -> Self {
-        Failure::Passing { problem: problem.into(), progressed: false, wait: None }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure::Final(error)
-    }
-}
-
-/// The result of one try.
-pub(super) type Try<T> = std::result::Result<T, Failure>;
 
 /// A file as the server announces it.
 #[derive(Clone, Debug)]
@@ -75,17 +57,10 @@ impl<'a> Client<'a> {
         observer: &'a dyn Observer,
     ) -> Self {
         let timeout = Some(options.timeout);
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0) // followed here, where it is decided who sees the token
-            .max_redirects_will_error(false)
-            .user_agent(concat!("secateur/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity") // sizes and hashes are those of the file itself
+        let config = http::agent(&options.endpoint)
             .timeout_connect(timeout)
             .timeout_recv_response(timeout)
             .timeout_per_read(timeout);
-        // A hub on this machine is never behind the proxy that the environment may name.
-        let config = if is_local(&options.endpoint) { config.proxy(None) } else { config };
         Self { agent: config.build().new_agent(), options, id, observer }
     }
 
@@ -113,16 +88,16 @@ impl<'a> Client<'a> {
             Ok(self.send(Method::Head, &url, None)?.map(|_| ()))
         })?;
         let broken = |problem: String| refusal::broken(&url, problem);
-        if text(&answer, "x-repo-commit").is_some_and(|found| found != commit) {
+        if http::header(&answer, "x-repo-commit").is_some_and(|found| found != commit) {
             return Err(broken(format!("asked for commit {commit}, the server gives another")));
         }
-        let etag = text(&answer, "x-linked-etag").or_else(|| text(&answer, "etag"));
+        let etag = http::header(&answer, "x-linked-etag").or_else(|| http::header(&answer, "etag"));
         let etag = etag.ok_or_else(|| broken("the server gives no etag".to_owned()))?;
         let etag =
             Etag::parse(etag).ok_or_else(|| broken(format!("the etag {etag:?} is refused")))?;
-        let linked = text(&answer, "x-linked-size").or_else(|| {
+        let linked = http::header(&answer, "x-linked-size").or_else(|| {
             let own = !answer.status().is_redirection();
-            text(&answer, "content-length").filter(|_| own)
+            http::header(&answer, "content-length").filter(|_| own)
         });
         let size = linked.and_then(|size| size.parse().ok()).or(entry.size);
         let size = size.ok_or_else(|| broken("the server does not give the size".to_owned()))?;
@@ -156,36 +131,18 @@ impl<'a> Client<'a> {
         &self,
         url: &str,
         retries: u32,
-        mut attempt: impl FnMut() -> Try<T>,
+        attempt: impl FnMut() -> Try<T>,
     ) -> Result<T> {
-        let (mut failures, mut noted) = (0, false);
-        loop {
-            self.observer.check()?;
-            let (problem, progressed, wait) = match attempt() {
-                Ok(done) => return Ok(done),
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing { problem, progressed, wait }) => (problem, progressed, wait),
-            };
-            failures = if progressed { 1 } else { failures + 1 };
-            if failures > retries {
-                return Err(unreachable(url, problem));
-            }
-            if !noted {
-                self.observer.note(&format!("{url}: {problem}: trying again"));
-                noted = true;
-            }
-            let backoff = self.options.backoff * (1 << (failures - 1).min(3));
-            self.sleep(wait.map_or(backoff, |wait| wait.min(LONGEST_WAIT)))?;
-        }
-    }
-
-    fn sleep(&self, wait: Duration) -> Result<()> {
-        let end = Instant::now() + wait;
-        while let Some(left) = end.checked_duration_since(Instant::now()) {
-            self.observer.check()?;
-            thread::sleep(left.min(Duration::from_millis(50)));
-        }
-        Ok(())
+        let patience = Patience {
+            retries,
+            backoff: self.options.backoff,
+            doublings: MOST_DOUBLINGS,
+            longest: LONGEST_WAIT,
+        };
+        patience.retry(url, self.observer, attempt).map_err(|failure| match failure {
+            Failure::Final(error) => error,
+            Failure::Passing { problem, .. } => unreachable(url, problem),
+        })
     }
 
     /// One try: sends the request and follows its redirects. The token goes to the endpoint alone.
@@ -204,7 +161,7 @@ impl<'a> Client<'a> {
             if !answer.status().is_redirection() || linked {
                 return self.accept(answer, url, trusted);
             }
-            let location = text(&answer, "location").unwrap_or_default();
+            let location = http::header(&answer, "location").unwrap_or_default();
             let next = join(&address, location)
                 .ok_or_else(|| final_error(format!("redirected to {location:?}, no address")))?;
             if address.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
@@ -228,10 +185,10 @@ impl<'a> Client<'a> {
             Method::Get => self.agent.get(address),
         };
         if let (true, Some(token)) = (trusted, &self.options.token) {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         if let Some(start) = start {
-            request = request.header(header::RANGE, format!("bytes={start}-"));
+            request = request.header(RANGE, format!("bytes={start}-"));
         }
         request.call().map_err(|error| Failure::passing(describe(&error)))
     }
@@ -243,7 +200,7 @@ impl<'a> Client<'a> {
             || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
             || (!trusted && status == StatusCode::FORBIDDEN); // a signed address that ran out
         if passing {
-            let seconds = text(&answer, "retry-after").and_then(|text| text.parse().ok());
+            let seconds = http::header(&answer, "retry-after").and_then(|text| text.parse().ok());
             let wait = seconds.map(Duration::from_secs);
             let problem = format!("the server answers {status}");
             return Err(Failure::Passing { problem, progressed: false, wait });
@@ -254,33 +211,9 @@ impl<'a> Client<'a> {
         {
             return Ok(answer);
         }
-        let code = text(&answer, "x-error-code").unwrap_or_default();
+        let code = http::header(&answer, "x-error-code").unwrap_or_default();
         Err(Failure::Final(refusal::refused(self.id, self.options, url, status, code)))
     }
-}
-
-/// A header's text.
-pub(super) fn text<'a, B>(answer: &'a Response<B>, name: &str) -> Option<&'a str> {
-    answer.headers().get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Says what went wrong below HTTP, down to the innermost reason.
-fn describe(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            "connection refused".to_owned()
-        }
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::HostNotFound => "the host is not known".to_owned(),
-        error => error.to_string(),
-    }
-}
-
-/// Whether an endpoint is on this machine.
-fn is_local(endpoint: &str) -> bool {
-    let uri: Option<Uri> = endpoint.parse().ok();
-    let host = uri.as_ref().and_then(Uri::host);
-    host.is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
 }
 
 fn same_origin(one: &Uri, other: &Uri) -> bool {
@@ -334,16 +267,6 @@ mod tests {
     fn encodes_names_for_an_address() {
         assert_eq!(encode("refs/pr/1", ""), "refs%2Fpr%2F1");
         assert_eq!(encode("a b/ü?#.json", "/"), "a%20b/%C3%BC%3F%23.json");
-    }
-
-    #[test]
-    fn a_local_hub_is_told_from_others() {
-        for endpoint in ["http://127.0.0.1:80", "http://localhost", "http://[::1]:8080"] {
-            assert!(is_local(endpoint), "{endpoint}");
-        }
-        for endpoint in ["https://hub.example", "https://localhost.example", "http://10.0.0.1"] {
-            assert!(!is_local(endpoint), "{endpoint}");
-        }
     }
 
     #[test]

@@ -11,10 +11,11 @@ use ureq::{Body, http::Response};
 
 use super::{
     cache::create_parent,
-    client::{Client, Failure, Remote, Try, text},
+    client::{Client, Remote},
     digest::Hasher,
     refusal::broken,
 };
+use crate::http::{Failure, Try, header};
 use crate::{Error, Observer, Result};
 
 /// Bytes read before the next look at the observer.
@@ -127,7 +128,7 @@ impl<'a> Part<'a> {
             }
             status => return Err(broken(url, format!("the server answers {status}")).into()),
         }
-        let announced = text(&answer, "content-length").and_then(|text| text.parse::<u64>().ok());
+        let announced = header(&answer, "content-length").and_then(|text| text.parse::<u64>().ok());
         let expected = self.remote.size - self.length;
         if let Some(announced) = announced.filter(|&announced| announced != expected) {
             let problem = format!("the server gives {announced} bytes, {expected} were promised");
@@ -191,7 +192,7 @@ impl<'a> Part<'a> {
 
 /// Whether a partial answer begins at byte `start`.
 fn continues(answer: &Response<Body>, start: u64) -> bool {
-    let range = text(answer, "content-range").and_then(|range| range.strip_prefix("bytes "));
+    let range = header(answer, "content-range").and_then(|range| range.strip_prefix("bytes "));
     range.and_then(|range| range.split('-').next()).and_then(|first| first.parse().ok())
         == Some(start)
 }

@@ -35,11 +35,13 @@ fn make(options: &CalibrateOptions, observer: &dyn Observer) -> anyhow::Result<C
     calib::sources::check(&recipe).context(setup::NO_CALIBRATION)?;
     let model = setup::model(&options.model, observer)?;
     let (cache, hub) = (setup::cache(), setup::data_hub(&recipe, options.model.offline)?);
+    let server = options.calibration.synthesis.server_options()?;
     let workspace = Workspace {
         model: &model,
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
         hub: hub.as_ref(),
+        server: Some(&server),
     };
     let set = calib::collect(&recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
     set.save(&options.output, &model.checkpoint().tokenizer)?;

@@ -51,6 +51,7 @@ fn settings(options: &GenerateOptions, model: &Model) -> anyhow::Result<Settings
     Ok(Settings {
         sampling: options.sampling.sampling()?,
         max_new_tokens: options.max_tokens,
+        longest: None,
         seed: options.seed,
         stop: model.checkpoint().tokenizer.eos.clone(),
         memory: options.model.memory_bytes(),

@@ -121,6 +121,7 @@ impl Yardstick {
                     cache: cache.as_deref(),
                     memory: scoring.memory,
                     hub: None,
+                    server: None,
                 };
                 let set = calib::collect(recipe, &workspace, observer);
                 let set = set.context("the text to compare the models on cannot be written")?;

@@ -42,6 +42,10 @@ pub(crate) struct CalibrationOptions {
     #[arg(long, value_parser = choices::splits())]
     pub(crate) split: Option<Split>,
 
+    /// Documents that are read of a source at most, from its beginning; all unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) documents: Option<u32>,
+
     /// What is done about records that cannot be used
     #[arg(long, value_parser = choices::bad_records(), default_value = "stop")]
     pub(crate) bad_records: BadRecords,
@@ -86,6 +90,7 @@ impl CalibrationOptions {
             packing: self.packing,
             field: self.field.clone(),
             split: self.split,
+            documents: self.documents.map(|documents| documents as usize),
             bad_records: self.bad_records,
             dataset: DatasetSettings {
                 config: self.dataset_config.clone(),

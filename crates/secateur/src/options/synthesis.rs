@@ -1,8 +1,8 @@
 //! How the model writes its own calibration data.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use calib::SynthesisSettings;
+use calib::{ServerOptions, ServerSettings, SynthesisSettings};
 use clap::Args;
 use lm::generation::Sampling;
 
@@ -48,6 +48,28 @@ pub(crate) struct SynthesisOptions {
     /// ways to write than `prefix`, unless given
     #[arg(long, allow_negative_numbers = true, value_name = "R")]
     pub(crate) repetition_penalty: Option<f32>,
+
+    /// The OpenAI-compatible server that writes with --synthesis server: its address, such as
+    /// http://localhost:8000. Its key, where it wants one, stands in SECATEUR_SERVER_KEY
+    #[arg(long, value_name = "URL", requires = "server_model")]
+    pub(crate) server: Option<String>,
+
+    /// The name of the model on the server, as http://localhost:8000/v1/models lists it
+    #[arg(long, value_name = "NAME", requires = "server")]
+    pub(crate) server_model: Option<String>,
+
+    /// Texts that the server is asked for at once; 16 unless given
+    #[arg(long, value_name = "N", requires = "server")]
+    pub(crate) server_concurrency: Option<usize>,
+
+    /// How often the server is asked again for a text that it failed to give, later and later; 8
+    /// unless given
+    #[arg(long, value_name = "N", requires = "server")]
+    pub(crate) server_retries: Option<u32>,
+
+    /// How long the server may take for one text; 600 unless given
+    #[arg(long, value_name = "SECONDS", requires = "server")]
+    pub(crate) server_timeout: Option<u64>,
 }
 
 impl SynthesisOptions {
@@ -60,6 +82,11 @@ impl SynthesisOptions {
             strategy: self.synthesis.clone(),
             prefix_file: self.prefixes.clone(),
             prefix_tokens: self.prefix_tokens,
+            server: self
+                .server
+                .clone()
+                .zip(self.server_model.clone())
+                .map(|(url, model)| ServerSettings { url, model }),
             ..SynthesisSettings::default()
         };
         let own = settings.sampling()?;
@@ -79,5 +106,23 @@ impl SynthesisOptions {
             sampling: (sampling != own).then_some(sampling),
             ..settings
         })
+    }
+
+    /// How a server is spoken to, with the key of the environment.
+    ///
+    /// # Errors
+    /// When the key cannot be sent.
+    pub(crate) fn server_options(&self) -> calib::Result<ServerOptions> {
+        let own = ServerOptions::default();
+        let options = ServerOptions {
+            concurrency: self.server_concurrency.unwrap_or(own.concurrency),
+            retries: self.server_retries.unwrap_or(own.retries),
+            timeout: self.server_timeout.map_or(own.timeout, Duration::from_secs),
+            ..own
+        };
+        match &self.server {
+            None => Ok(options),
+            Some(_) => options.with_key(|name| std::env::var(name).ok()),
+        }
     }
 }

@@ -50,7 +50,7 @@ fn required(command: &Command, but: &str) -> Vec<OsString> {
             "model" => words.push("somewhere".into()),
             "output" => words.extend(["--output".into(), "there".into()]),
             // what other options depend on
-            "perplexity" | "prefixes" => {
+            "perplexity" | "prefixes" | "server" | "server-model" => {
                 words.extend([format!("--{}", key(option)).into(), "file.txt".into()]);
             }
             _ => {}

@@ -75,6 +75,44 @@ fn standard_input_is_read() {
 }
 
 #[test]
+fn of_what_never_ends_the_first_documents_are_read() {
+    let bench = Bench::new();
+    let words = format!("calibrate dense -o set.safetensors --calibration - {SIZE} --split line");
+    let run = |more: &str| {
+        let mut command = bench.command(format!("{words} {more}").split_whitespace());
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let endless = std::thread::spawn(move || {
+            while input.write_all(b"the same line again and again\n").is_ok() {}
+        });
+        let status = child.wait().unwrap();
+        endless.join().unwrap();
+        status.code()
+    };
+    assert_eq!(run("--documents 700"), Some(0));
+    let facts = bench.run("inspect set.safetensors --json").succeeded().json();
+    assert_eq!(facts["provenance"]["documents"], 700);
+    assert_eq!(facts["provenance"]["recipe"]["documents"], 700);
+    // of 700 lines that are all the same one is left, and that is no window
+    assert_eq!(run("--documents 700 --duplicates exact --force"), Some(2));
+    let refused = bench.run(&format!("calibrate dense -o out.safetensors {SIZE} --documents 5"));
+    assert!(refused.refused().error().contains("without prefix_file"));
+}
+
+#[test]
+fn a_set_of_another_tokenizer_is_refused_with_the_reason() {
+    let bench = Bench::new();
+    bench
+        .run(&format!("calibrate demo -o set.safetensors --calibration text.txt {SIZE}"))
+        .succeeded();
+    let refused = bench.run("prune dense -o out --calibration set.safetensors").refused().error();
+    for part in ["set.safetensors was made with another tokenizer", "make a set for this model"] {
+        assert!(refused.contains(part), "{part} expected in\n{refused}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let bench = Bench::new();
     fs::write(bench.path("qa.jsonl"), records(3)).unwrap();

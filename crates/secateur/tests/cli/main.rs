@@ -9,6 +9,7 @@ mod pruning;
 mod real;
 mod recipes;
 mod refusals;
+mod server;
 mod studies;
 mod support;
 mod tasks;

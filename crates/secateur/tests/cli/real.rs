@@ -56,3 +56,51 @@ fn a_real_gguf_file_becomes_a_sparse_folder() {
         }
     }
 }
+
+/// A server that ends with the value.
+struct Served(std::process::Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Needs a Python with `llama-cpp-python[server]`, which `SECATEUR_LLAMA_PYTHON` names.
+#[test]
+fn a_real_server_writes() {
+    let Some(python) = std::env::var_os("SECATEUR_LLAMA_PYTHON") else {
+        eprintln!("skipped: SECATEUR_LLAMA_PYTHON names no Python with llama-cpp-python[server]");
+        return;
+    };
+    let Some(shared) = shared() else { return };
+    let bench = Bench::new();
+    let model = shared.join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let mut command = std::process::Command::new(python);
+    command.args(["-m", "llama_cpp.server", "--host", "127.0.0.1", "--n_ctx", "512"]);
+    command.args(["--port", &port.to_string(), "--model"]).arg(&model);
+    let _server = Served(command.spawn().unwrap());
+    // until the server listens it refuses connections, which are tried again
+    let line = format!(
+        "calibrate {} -o set.safetensors --synthesis server --server http://127.0.0.1:{port} \
+         --server-model smol --server-concurrency 2 --prefixes {} --samples 8 --length 256",
+        model.display(),
+        shared.join("corpora/wikitext2-raw-test.txt").display()
+    );
+    bench.run(&line).succeeded();
+    let facts = bench.run("inspect set.safetensors --json").succeeded().json();
+    assert_eq!((&facts["sequences"], &facts["length"]), (&8.into(), &256.into()));
+    for sample in facts["texts"]["samples"].as_array().unwrap() {
+        println!("{sample}");
+    }
+    let pieces = facts["provenance"]["origins"].as_array().unwrap();
+    let pieces = pieces.iter().flat_map(|one| one["generated"]["pieces"].as_array().unwrap());
+    for piece in pieces {
+        let perplexity = piece["perplexity"].as_f64().unwrap();
+        assert!(perplexity > 1.0 && perplexity < 300.0, "{perplexity}");
+    }
+}

@@ -44,6 +44,11 @@ impl Bench {
     /// Runs a command line written as one text; words have no spaces in them.
     pub(crate) fn run(&self, line: &str) -> Run {
         let output = self.command(line.split_whitespace()).output().unwrap();
+        self.ran(line, output)
+    }
+
+    /// What a command line that was run elsewhere printed.
+    pub(crate) fn ran(&self, line: &str, output: Output) -> Run {
         Run { line: line.to_owned(), output, folder: self.folder.path().to_owned() }
     }
 }

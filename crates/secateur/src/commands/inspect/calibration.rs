@@ -102,7 +102,10 @@ fn source(origin: &Origin, provenance: &Provenance) -> String {
         Origin::Stream { .. } => provenance.recipe.source.clone(),
         Origin::Document { file, .. } => file.clone(),
         Origin::Random { .. } => provenance.source.clone(),
-        Origin::Generated { .. } => "text the model wrote".into(),
+        Origin::Generated { .. } => match &provenance.recipe.synthesis.server {
+            None => "text the model wrote".into(),
+            Some(server) => format!("text that {} at {} wrote", server.model, server.url),
+        },
         Origin::Portion { part, origin } => match provenance.parts.get(*part) {
             Some(part) => source(origin, part),
             None => format!("portion {part}"),

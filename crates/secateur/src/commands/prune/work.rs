@@ -77,11 +77,13 @@ fn calibrate(
     let Some(recipe) = &prepared.calibration else { return Ok(None) };
     let cache = setup::cache();
     let hub = setup::data_hub(recipe, options.model.offline)?;
+    let server = options.calibration.synthesis.server_options()?;
     let workspace = Workspace {
         model: &prepared.model,
         cache: cache.as_deref(),
         memory: options.model.memory_bytes(),
         hub: hub.as_ref(),
+        server: Some(&server),
     };
     let set = calib::collect(recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
     Ok(Some(set))
