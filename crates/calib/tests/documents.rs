@@ -195,7 +195,8 @@ fn sources_are_mixed_and_every_sequence_says_where_it_is_from() {
     };
     let parts: Vec<usize> = set.provenance.origins.iter().map(part).collect();
     assert_eq!(parts, [0, 0, 0, 1, 1, 2, 2, 2, 2, 3]);
-    assert_eq!(set.provenance.parts[2].model.as_deref(), Some("digest"));
+    let digest = bench.model.digest(&lm::Silent).unwrap();
+    assert_eq!(set.provenance.parts[2].model.as_deref(), Some(digest));
     // Every portion is what it would be alone.
     let alone = bench.collect(&Recipe { seed: 5, ..recipe(&text, 3, 32) }).unwrap();
     assert_eq!(set.sequences[..3], alone.sequences);

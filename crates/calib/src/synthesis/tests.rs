@@ -162,7 +162,7 @@ fn texts_that_end_early_are_announced_by_their_length_and_made_up_for_in_one_rou
     let notes = notes.0.into_inner().unwrap();
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes[0].contains("80 texts of up to 32 tokens, at most 2560 tokens"), "{notes:?}");
-    assert!(notes[1].starts_with("its texts have "), "{notes:?}");
+    assert!(notes[1].starts_with("the texts have "), "{notes:?}");
     let told = notes[1].split("about ").nth(1).unwrap();
     let told: usize = told.split(' ').next().unwrap().parse().unwrap();
     assert!(told < 4 * 64 * 32, "{told} tokens are announced for {} texts", written.texts);
