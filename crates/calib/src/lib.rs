@@ -13,7 +13,6 @@ pub mod synthesis;
 mod chat;
 mod collect;
 mod error;
-mod mersenne;
 mod mixture;
 mod packing;
 mod pool;

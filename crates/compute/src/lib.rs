@@ -7,6 +7,7 @@
 mod activation;
 mod attention;
 mod columns;
+mod divergence;
 mod eigen;
 mod exponential;
 mod factor;
@@ -18,6 +19,7 @@ mod linear;
 mod log_sum;
 mod mapped;
 mod matrix;
+mod mersenne;
 mod multiply;
 mod norm;
 mod partition;
@@ -39,6 +41,7 @@ pub use attention::{
     causal_attention_batch, causal_attention_cached,
 };
 pub use columns::add_squared_column_norms;
+pub use divergence::{SoftmaxDivergence, softmax_divergence};
 pub use eigen::Eigen;
 pub use factor::inverse_factor;
 pub use gram::add_gram;
@@ -47,6 +50,7 @@ pub use linear::Linear;
 pub use log_sum::log_sum_exp;
 pub use mapped::MappedFile;
 pub use matrix::{Matrix, MatrixRef};
+pub use mersenne::Mersenne;
 pub use multiply::multiply;
 pub use norm::{add_rms_norm, rms_norm};
 pub use partition::mark_smallest_of_many;

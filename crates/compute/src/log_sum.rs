@@ -20,13 +20,7 @@ for_each_level! { fn log_sum(values: &[f32]) -> f64 = log_sum_body }
 #[inline(always)]
 fn log_sum_body<const FUSED: bool>(values: &[f32]) -> f64 {
     let (chunks, tail) = values.as_chunks::<LANES>();
-    let mut largest = [f32::NEG_INFINITY; LANES];
-    for chunk in chunks {
-        for (lane, &value) in largest.iter_mut().zip(chunk) {
-            *lane = if value > *lane { value } else { *lane };
-        }
-    }
-    let largest = largest.iter().chain(tail).copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = largest(values);
     // Plain loops: what is called through a closure of the standard library may not be compiled for the
     // level's instructions.
     let mut sums = [0.0f64; LANES];
@@ -40,6 +34,19 @@ fn log_sum_body<const FUSED: bool>(values: &[f32]) -> f64 {
         total += f64::from(exp::<FUSED>(value - largest));
     }
     f64::from(largest) + total.ln()
+}
+
+/// The largest value; minus infinity where there are none.
+#[inline(always)]
+pub(crate) fn largest(values: &[f32]) -> f32 {
+    let (chunks, tail) = values.as_chunks::<LANES>();
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for (lane, &value) in largest.iter_mut().zip(chunk) {
+            *lane = if value > *lane { value } else { *lane };
+        }
+    }
+    largest.iter().chain(tail).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[cfg(test)]

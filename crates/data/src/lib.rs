@@ -17,7 +17,7 @@ mod values;
 
 pub use document::{BadRecords, Document, Message, Options, Split};
 pub use error::{Error, Result};
-pub use formats::{FORMATS, Format};
+pub use formats::{FORMATS, Format, record_name, rows};
 pub use input::STANDARD_INPUT;
 pub use open::{Documents, Skipped, files, is_many, is_readable, is_standard_input, open};
-pub use records::Item;
+pub use records::{Item, Record, Rows};

@@ -125,6 +125,11 @@ impl Lines {
         Error::Malformed { path: self.path.clone(), problem }
     }
 
+    /// The number of the line read last, from 1.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     /// An error about the line read last.
     pub(crate) fn error(&self, problem: impl Into<String>) -> Error {
         Error::Line { path: self.path.clone(), line: self.number, problem: problem.into() }

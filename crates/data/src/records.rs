@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{Error, Message, Result as Outcome};
 
 /// A record: its fields by name.
-pub(crate) type Record = Map<String, Value>;
+pub type Record = Map<String, Value>;
 
 /// Fields that hold the text, most usual first; tried when no field is named.
 const USUAL: [&str; 9] =
@@ -134,9 +134,16 @@ impl Fields {
 }
 
 /// Records of a file in reading order.
-pub(crate) trait Rows: Send {
+pub trait Rows: Send {
     /// The next record; `None` after the last.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else than records.
     fn row(&mut self) -> Outcome<Option<Record>>;
+
+    /// Where the record read last stands: what is counted (`line`, `row`, `record`), and its number
+    /// from 1.
+    fn place(&self) -> (&'static str, usize);
 
     /// An error about the record read last.
     fn error(&self, problem: String) -> Error;

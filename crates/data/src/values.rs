@@ -19,6 +19,8 @@ pub(crate) struct Values {
     path: PathBuf,
     /// Number of the line that is read, from 1.
     line: usize,
+    /// Values read so far.
+    count: usize,
     /// Whether the values are those of an array; unknown before the first byte.
     array: Option<bool>,
     ended: bool,
@@ -50,7 +52,7 @@ impl Values {
 
     /// The values of `reader`, which `path` names.
     pub(crate) fn of(reader: Bytes, path: &Path) -> Self {
-        Self { reader, path: path.into(), line: 1, array: None, ended: false }
+        Self { reader, path: path.into(), line: 1, count: 0, array: None, ended: false }
     }
 
     /// The bytes of the next value; `None` after the last.
@@ -59,6 +61,7 @@ impl Values {
             self.ended = true;
             return Ok(None);
         }
+        self.count += 1;
         let mut value = Progress::default();
         loop {
             let Some(byte) = self.peek()? else {
@@ -129,6 +132,11 @@ impl Values {
     fn consume(&mut self, byte: u8) {
         self.line += usize::from(byte == b'\n');
         self.reader.consume(1);
+    }
+
+    /// Number of the value read last, from 1.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// An error about the value read last.

@@ -15,6 +15,13 @@ pub struct Divergence {
     pub p99_kl: f64,
     /// Share of the positions where both find the same token most probable.
     pub top1_agreement: f64,
+    /// Mean over the positions of the log-probability drift: what the model gives the text's own
+    /// token, minus what the reference gives it, in nats. Negative where the text became less
+    /// probable.
+    pub mean_drift: f64,
+    /// Standard deviation of the drift over the positions, in nats: large where losses on some tokens
+    /// are hidden by gains on others.
+    pub drift_deviation: f64,
     /// Perplexity of the sequences under the reference.
     pub reference_perplexity: f64,
     /// Perplexity of the sequences under the model.
@@ -50,10 +57,15 @@ fn summary(positions: &[TokenDivergence], sequences: usize) -> Divergence {
     let mean = |of: fn(&TokenDivergence) -> f64| positions.iter().map(of).sum::<f64>() / count;
     let mut sorted: Vec<f64> = positions.iter().map(|position| position.kl).collect();
     sorted.sort_by(f64::total_cmp);
+    let drift = |position: &TokenDivergence| position.other - position.reference;
+    let mean_drift = positions.iter().map(drift).sum::<f64>() / count;
+    let squares = positions.iter().map(|position| (drift(position) - mean_drift).powi(2));
     Divergence {
         mean_kl: mean(|position| position.kl),
         p99_kl: sorted[(sorted.len() * 99).div_ceil(100) - 1],
         top1_agreement: mean(|position| f64::from(u8::from(position.agrees))),
+        mean_drift,
+        drift_deviation: (squares.sum::<f64>() / count).sqrt(),
         reference_perplexity: (-mean(|position| position.reference)).exp(),
         perplexity: (-mean(|position| position.other)).exp(),
         sequences,
@@ -80,6 +92,9 @@ mod tests {
         assert!((found.top1_agreement - 0.89).abs() < 1e-12);
         assert!((found.reference_perplexity - 1f64.exp()).abs() < 1e-12);
         assert!((found.perplexity - 1.505f64.exp()).abs() < 1e-12);
+        assert!((found.mean_drift + 0.505).abs() < 1e-12);
+        // numbers 1 to n: a variance of (n² − 1) / 12
+        assert!((found.drift_deviation - (9999f64 / 12.0).sqrt() / 100.0).abs() < 1e-12);
         assert_eq!((found.sequences, found.scored_tokens), (4, 100));
         assert_eq!(summary(&positions[..1], 1).p99_kl, 1.0);
     }

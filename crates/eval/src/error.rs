@@ -101,6 +101,18 @@ pub enum Error {
         /// The files.
         files: Vec<String>,
     },
+    /// A file of which a part is missing.
+    #[error("{task}: {expected} shards expected, {found} found beside {file}")]
+    MissingShards {
+        /// The task.
+        task: String,
+        /// The first shard that is there.
+        file: PathBuf,
+        /// Shards that the names speak of.
+        expected: usize,
+        /// Shards there are.
+        found: usize,
+    },
     /// A file without a question of what was chosen.
     #[error("{task}: no question in {file}")]
     NoQuestions {

@@ -192,6 +192,7 @@ mod tests {
             continuations: vec![String::new(); lengths.len()],
             lengths: lengths.to_vec(),
             gold,
+            examples: Vec::new(),
             part: None,
             place: crate::records::record(serde_json::json!({})).place().clone(),
         }

@@ -15,4 +15,4 @@ pub use divergence::{Divergence, divergence};
 pub use error::{Error, Result};
 pub use figures::{Estimate, Figure, PartFigure, TaskFigures};
 pub use paired::{Comparison, Flip, comparison, flips, mean_comparison};
-pub use perplexity::{Documents, Perplexity, Protocol, documents_of, perplexity, text_of};
+pub use perplexity::{Documents, Perplexity, Protocol, perplexity, text_of};

@@ -1,6 +1,10 @@
-//! Records of a task's data: JSON objects with the hub's field names.
+//! Records of a task's data, with the hub's field names.
 
-use std::{fmt, fs, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
@@ -28,54 +32,39 @@ pub struct Record {
     place: Place,
 }
 
-/// The records of a file, in order: one JSON object per line (.jsonl), or one array of objects
-/// (.json).
+/// The records of files with all their fields, in order: JSON lines, an array of JSON objects,
+/// Parquet or Arrow, told by the extension.
 ///
 /// # Errors
-/// When the file cannot be read, holds no record, or something that is not an object; line and file
-/// are named.
-pub fn read(path: &Path) -> Result<Vec<Record>> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| Error::Text(data::Error::Io { path: path.into(), source }))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let is_array = path.extension().is_some_and(|extension| extension == "json");
-    let records = if is_array { array(path, text)? } else { lines(path, text)? };
+/// When a file cannot be read, holds no record, or something that is not an object; file and line,
+/// record or row are named.
+pub fn read(paths: &[PathBuf]) -> Result<Vec<Record>> {
+    let each = paths.iter().map(|path| read_one(path));
+    Ok(each.collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn read_one(path: &Path) -> Result<Vec<Record>> {
+    let file: Arc<Path> = path.into();
+    let (mut rows, mut records) = (data::rows(path)?, Vec::new());
+    while let Some(fields) = rows.row()? {
+        let (unit, number) = rows.place();
+        records.push(Record { fields, place: Place { file: file.clone(), unit, number } });
+    }
     match records.is_empty() {
         true => Err(Error::Text(data::Error::Empty { path: path.into() })),
         false => Ok(records),
     }
 }
 
-fn lines(path: &Path, text: &str) -> Result<Vec<Record>> {
-    let file: Arc<Path> = path.into();
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let record = |(index, line): (usize, &str)| {
-        let place = Place { file: file.clone(), unit: "line", number: index + 1 };
-        match serde_json::from_str(line) {
-            Ok(fields) => Ok(Record { fields, place }),
-            Err(error) => Err(Error::at(&place, format!("a JSON object expected: {error}"))),
-        }
-    };
-    lines.map(record).collect()
-}
-
-fn array(path: &Path, text: &str) -> Result<Vec<Record>> {
-    let file: Arc<Path> = path.into();
-    let values: Vec<Map<String, Value>> = serde_json::from_str(text).map_err(|error| {
-        let place = Place { file: file.clone(), unit: "line", number: error.line().max(1) };
-        Error::at(&place, format!("an array of JSON objects expected: {error}"))
-    })?;
-    let record = |(index, fields)| {
-        let place = Place { file: file.clone(), unit: "record", number: index + 1 };
-        Record { fields, place }
-    };
-    Ok(values.into_iter().enumerate().map(record).collect())
-}
-
 impl Record {
     /// Where it stands.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Whether another record says the same in all its fields.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.fields == other.fields
     }
 
     /// An error about this record.
@@ -194,6 +183,8 @@ pub(crate) fn record(fields: Value) -> Record {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;
@@ -202,7 +193,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
-        read(&path)
+        read(&[path])
     }
 
     #[test]
@@ -220,8 +211,10 @@ mod tests {
     #[test]
     fn files_that_hold_something_else_are_refused_by_line() {
         for (name, text, expected) in [
-            ("a.jsonl", "{}\n[1]\n", "a.jsonl, line 2: a JSON object expected"),
-            ("a.json", "{}", "a.json, line 1: an array of JSON objects expected"),
+            ("a.jsonl", "{}\n[1]\n", "a.jsonl, line 2: expected a JSON object"),
+            ("a.json", "[{},\n7]", "a.json, line 2: expected a JSON object"),
+            ("a.parquet", "PAR1", "a.parquet: the file is broken"),
+            ("a.txt", "words", "a.txt: records with fields expected"),
             ("a.jsonl", "\n", "it holds no text"),
         ] {
             let error = read_as(name, text).unwrap_err();

@@ -46,13 +46,15 @@ fn it_is_the_mean_of_the_definition_over_all_positions() {
     let sequences = sequences();
     let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
     let found = divergence(&dense, &other, &borrowed, &Options::default(), &Silent).unwrap();
-    let (mut kl, mut agreed, mut loss) = (Vec::new(), 0, 0.0);
+    let (mut kl, mut agreed, mut loss, mut drift) = (Vec::new(), 0, 0.0, Vec::new());
     for tokens in &sequences {
         let (p, q) = (probabilities(&dense, tokens), probabilities(&other, tokens));
         for (at, (p, q)) in p.iter().zip(&q).enumerate() {
             kl.push(p.iter().zip(q).map(|(p, q)| p * (p / q).ln()).sum::<f64>());
             agreed += usize::from(largest(p) == largest(q));
-            loss -= q[tokens[at + 1] as usize].ln();
+            let next = tokens[at + 1] as usize;
+            loss -= q[next].ln();
+            drift.push(q[next].ln() - p[next].ln());
         }
     }
     let count = kl.len() as f64;
@@ -61,6 +63,10 @@ fn it_is_the_mean_of_the_definition_over_all_positions() {
     assert!(mean > 1e-3, "the models differ: {mean}");
     assert!((found.mean_kl - mean).abs() < 1e-4 * mean, "{} {mean}", found.mean_kl);
     assert!((found.top1_agreement - agreed as f64 / count).abs() < 1e-12);
+    let mean = drift.iter().sum::<f64>() / count;
+    let deviation = (drift.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / count).sqrt();
+    assert!((found.mean_drift - mean).abs() < 1e-5, "{} {mean}", found.mean_drift);
+    assert!((found.drift_deviation - deviation).abs() < 1e-5 && deviation > 1e-3);
     let perplexity = (loss / count).exp();
     assert!((found.perplexity - perplexity).abs() < 1e-4 * perplexity);
 }
@@ -77,6 +83,7 @@ fn a_model_does_not_diverge_from_itself_and_streaming_changes_nothing() {
     let same = measure(&dense, false);
     assert!(same.mean_kl < 1e-12 && same.top1_agreement == 1.0, "{same:?}");
     assert_eq!(same.perplexity, same.reference_perplexity);
+    assert_eq!((same.mean_drift, same.drift_deviation), (0.0, 0.0));
     assert_eq!(measure(&other, true), measure(&other, false));
 }
 

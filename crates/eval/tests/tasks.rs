@@ -46,7 +46,7 @@ fn data(task: &str) -> [Value; 2] {
 
 fn read(task: &str, folder: &Path, asking: Asking) -> Result<Queries> {
     let lines: Vec<_> = data(task).iter().map(Value::to_string).collect();
-    for ending in ["", "_dev"] {
+    for ending in ["", "_train"] {
         fs::write(folder.join(format!("{task}{ending}.jsonl")), lines.join("\n")).unwrap();
     }
     let chosen = choose(&[task.to_owned()])?.tasks.remove(0);
@@ -130,7 +130,7 @@ fn examples_stand_before_every_question_of_every_task() {
     for task in TASKS {
         let folder = tempfile::tempdir().unwrap();
         let plain = read(task.name(), folder.path(), Asking::default()).unwrap();
-        let shot = read(task.name(), folder.path(), Asking { limit: None, shots: 1 }).unwrap();
+        let shot = read(task.name(), folder.path(), Asking { shots: 1, ..Asking::default() }).unwrap();
         let (plain, shot) = (&plain.queries[0].contexts[0], &shot.queries[0].contexts[0]);
         assert!(shot.len() > plain.len() && shot.contains("\n\n"), "{}: {shot}", task.name());
         let question = plain.rsplit("\n\n").next().unwrap();

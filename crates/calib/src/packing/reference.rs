@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use compute::Mersenne;
 use lm::{Observer, Tokenizer};
 use rayon::prelude::*;
 
 use super::{Packed, document::none_long};
-use crate::{Origin, Result, mersenne::Mersenne, pool::Pool, recipe::Windows};
+use crate::{Origin, Result, pool::Pool, recipe::Windows};
 
 /// Documents that are tokenised at once in the hope that they are drawn.
 const AHEAD: usize = 16;
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn draws_are_those_of_the_published_loader() {
-        let golden = include_str!("../../tests/goldens/python_random.json");
+        let golden = include_str!("../../tests/goldens/c4_loader.json");
         let golden: Value = serde_json::from_str(golden).unwrap();
         let number = |value: &Value| value.as_u64().unwrap();
         let lengths: Vec<usize> =

@@ -7,9 +7,13 @@ use std::{
 };
 
 use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::Schema;
 
 use super::{Format, Items, columns};
-use crate::{Error, Options, Result, records::Records};
+use crate::{
+    Error, Options, Result,
+    records::{Records, Rows},
+};
 
 /// The first bytes of the file layout; the stream layout has none.
 const MAGIC: &[u8; 6] = b"ARROW1";
@@ -31,26 +35,43 @@ impl Format for Arrow {
     }
 
     fn items(&self, path: &Path, options: &Options) -> Result<Items> {
-        let mut file = columns::seekable(path, self.name())?;
         let option = options.field.as_deref();
-        let (table, fields) = match is_file_layout(&mut file).map_err(Error::io(path))? {
+        let choose = |schema: &Schema| {
+            let (fields, needed) = columns::chosen(schema, path, option)?;
+            Ok((fields, Some(needed)))
+        };
+        let (table, fields) = table(path, choose)?;
+        Ok(Box::new(Records::new(table, option, Some(fields))))
+    }
+
+    fn rows(&self, path: &Path) -> Result<Box<dyn Rows>> {
+        let (table, ()) = table(path, |_| Ok(((), None)))?;
+        Ok(Box::new(table))
+    }
+}
+
+/// The columns that `choose` finds in the schema, all where it names none, and what else it says.
+fn table<T>(
+    path: &Path,
+    choose: impl FnOnce(&Schema) -> Result<(T, Option<Vec<usize>>)>,
+) -> Result<(columns::Table, T)> {
+    let mut file = columns::seekable(path, Arrow.name())?;
+    let (batches, chosen): (columns::Batches, T) =
+        match is_file_layout(&mut file).map_err(Error::io(path))? {
             true => {
                 let open = |columns| FileReader::try_new(clone(&file)?, columns);
                 let reader = columns::guarded(path, || open(None))?;
-                let (fields, needed) = columns::chosen(&reader.schema(), path, option)?;
-                let reader = columns::guarded(path, || open(Some(needed)))?;
-                (columns::Table::new(path, Box::new(reader)), fields)
+                let (chosen, needed) = choose(&reader.schema())?;
+                (Box::new(columns::guarded(path, || open(needed))?), chosen)
             }
             false => {
                 let open = |columns| StreamReader::try_new(clone(&file)?, columns);
                 let reader = columns::guarded(path, || open(None))?;
-                let (fields, needed) = columns::chosen(&reader.schema(), path, option)?;
-                let reader = columns::guarded(path, || open(Some(needed)))?;
-                (columns::Table::new(path, Box::new(reader)), fields)
+                let (chosen, needed) = choose(&reader.schema())?;
+                (Box::new(columns::guarded(path, || open(needed))?), chosen)
             }
         };
-        Ok(Box::new(Records::new(table, option, Some(fields))))
-    }
+    Ok((columns::Table::new(path, batches), chosen))
 }
 
 /// The same file from its first byte on.

@@ -7,8 +7,9 @@ use std::{
 };
 
 use arrow_array::{
-    Array, LargeListArray, ListArray, RecordBatch, StructArray,
+    Array, ArrowPrimitiveType, LargeListArray, ListArray, RecordBatch, StructArray,
     cast::{AsArray, as_large_list_array, as_list_array, as_struct_array},
+    types,
 };
 use arrow_schema::{ArrowError, DataType, Schema};
 use serde_json::Value;
@@ -59,6 +60,10 @@ impl Rows for Table {
         let schema = batch.schema();
         let fields = schema.fields().iter().zip(batch.columns());
         Ok(Some(fields.map(|(field, column)| (field.name().clone(), value(column, row))).collect()))
+    }
+
+    fn place(&self) -> (&'static str, usize) {
+        ("row", self.number)
     }
 
     fn error(&self, problem: String) -> Error {
@@ -112,7 +117,7 @@ pub(super) fn malformed(path: &Path, problem: String) -> Error {
     Error::Malformed { path: path.into(), problem }
 }
 
-/// One value as JSON; what is neither text, list nor structure stands as the name of its type.
+/// One value as JSON; what has no counterpart there (bytes, dates) is null.
 fn value(column: &dyn Array, row: usize) -> Value {
     if column.is_null(row) {
         return Value::Null;
@@ -121,11 +126,35 @@ fn value(column: &dyn Array, row: usize) -> Value {
         DataType::Utf8 => column.as_string::<i32>().value(row).into(),
         DataType::LargeUtf8 => column.as_string::<i64>().value(row).into(),
         DataType::Utf8View => column.as_string_view().value(row).into(),
+        DataType::Boolean => column.as_boolean().value(row).into(),
+        DataType::Int8 => number::<types::Int8Type>(column, row),
+        DataType::Int16 => number::<types::Int16Type>(column, row),
+        DataType::Int32 => number::<types::Int32Type>(column, row),
+        DataType::Int64 => number::<types::Int64Type>(column, row),
+        DataType::UInt8 => number::<types::UInt8Type>(column, row),
+        DataType::UInt16 => number::<types::UInt16Type>(column, row),
+        DataType::UInt32 => number::<types::UInt32Type>(column, row),
+        DataType::UInt64 => number::<types::UInt64Type>(column, row),
+        DataType::Float32 => number::<types::Float32Type>(column, row),
+        DataType::Float64 => number::<types::Float64Type>(column, row),
         DataType::List(_) => list(&ListArray::value(as_list_array(column), row)),
         DataType::LargeList(_) => list(&LargeListArray::value(as_large_list_array(column), row)),
+        DataType::FixedSizeList(..) => list(&column.as_fixed_size_list().value(row)),
         DataType::Struct(_) => structure(as_struct_array(column), row),
-        _ => Value::from(0),
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_any_dictionary();
+            let key = value(dictionary.keys(), row).as_u64();
+            key.map_or(Value::Null, |key| value(dictionary.values(), key as usize))
+        }
+        _ => Value::Null,
     }
+}
+
+fn number<T: ArrowPrimitiveType>(column: &dyn Array, row: usize) -> Value
+where
+    Value: From<T::Native>,
+{
+    column.as_primitive::<T>().value(row).into()
 }
 
 fn list(values: &dyn Array) -> Value {

@@ -29,6 +29,10 @@ impl Format for Json {
     fn items(&self, path: &Path, options: &Options) -> Result<Items> {
         Ok(records(Values::open(path)?, options))
     }
+
+    fn rows(&self, path: &Path) -> Result<Box<dyn Rows>> {
+        Ok(Box::new(Values::open(path)?))
+    }
 }
 
 /// Standard input as JSON.
@@ -46,6 +50,10 @@ impl Rows for Values {
         serde_json::from_slice(&value).map(Some).map_err(|error| {
             self.error(format!("expected a JSON object, found otherwise: {error}"))
         })
+    }
+
+    fn place(&self) -> (&'static str, usize) {
+        ("record", self.count())
     }
 
     fn error(&self, problem: String) -> Error {

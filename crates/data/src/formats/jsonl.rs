@@ -32,6 +32,10 @@ impl Format for JsonLines {
     fn items(&self, path: &Path, options: &Options) -> Result<Items> {
         Ok(records(Lines::open(path, LIMIT)?, options))
     }
+
+    fn rows(&self, path: &Path) -> Result<Box<dyn Rows>> {
+        Ok(Box::new(Lines::open(path, LIMIT)?))
+    }
 }
 
 /// The items of `lines`.
@@ -56,6 +60,10 @@ impl Rows for Lines {
                 self.error(format!("expected a JSON object, found otherwise: {error}"))
             });
         }
+    }
+
+    fn place(&self) -> (&'static str, usize) {
+        ("line", self.number())
     }
 
     fn error(&self, problem: String) -> Error {

@@ -11,7 +11,11 @@ pub(crate) mod text;
 
 use std::path::Path;
 
-use crate::{Error, Options, Result, input::uncompressed_name, records::Item};
+use crate::{
+    Error, Options, Result,
+    input::uncompressed_name,
+    records::{Item, Rows},
+};
 
 /// What a file says, in reading order. After an error that [concerns one
 /// record](Error::concerns_one_record) the next record comes; after any other, nothing.
@@ -38,6 +42,12 @@ pub trait Format: Sync {
     /// # Errors
     /// When the file cannot be opened; what is wrong further in is found as the texts are read.
     fn items(&self, path: &Path, options: &Options) -> Result<Items>;
+
+    /// Opens a file as records with all their fields.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or the format has no fields.
+    fn rows(&self, path: &Path) -> Result<Box<dyn Rows>>;
 }
 
 /// Every format, in the order they are listed to users.
@@ -57,6 +67,22 @@ pub fn find(path: &Path) -> Result<&'static dyn Format> {
         known: known(),
         hint: way_out(&extension),
     })
+}
+
+/// The records of a file with all their fields, in order.
+///
+/// # Errors
+/// When no format claims the file, the format has no fields, or the file cannot be opened.
+pub fn rows(path: &Path) -> Result<Box<dyn Rows>> {
+    find(path)?.rows(path)
+}
+
+/// The name of a file of records without its extensions; `None` where no format with fields claims it.
+pub fn record_name(path: &Path) -> Option<String> {
+    let format = find(path).ok()?;
+    let name = uncompressed_name(path);
+    let stem = name.file_stem()?.to_str()?;
+    format.has_fields().then(|| stem.to_owned())
 }
 
 /// Refuses options that do not apply to the format.

@@ -3,7 +3,12 @@
 use std::path::Path;
 
 use super::{Format, Items};
-use crate::{Options, Result, Split, input::Bytes, lines::Lines, records::Item};
+use crate::{
+    Error, Options, Result, Split,
+    input::Bytes,
+    lines::Lines,
+    records::{Item, Rows},
+};
 
 /// Most bytes of one document: a document is held in memory whole.
 const LIMIT: u64 = 1 << 30;
@@ -30,6 +35,11 @@ impl Format for Text {
 
     fn items(&self, path: &Path, options: &Options) -> Result<Items> {
         Ok(documents(Lines::open(path, LIMIT)?, options))
+    }
+
+    fn rows(&self, path: &Path) -> Result<Box<dyn Rows>> {
+        let problem = "records with fields expected, plain text found".into();
+        Err(Error::Malformed { path: path.into(), problem })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod rolling;
 mod strided;
+mod wikitext;
 mod windows;
 
 use std::path::Path;
@@ -46,10 +47,14 @@ pub struct Documents {
     pub count: usize,
     /// The mean over documents of each document's own perplexity (few bad ones dominate it).
     pub mean_perplexity: f64,
-    /// Words of all documents: runs of white space, and one.
+    /// Words of all documents: runs of white space, and one for each document.
     pub words: usize,
     /// Bytes of all documents in UTF-8.
     pub bytes: usize,
+    /// Whether the documents are pages of WikiText that were scored as the text they stand for;
+    /// words and bytes are those of the pages as they are.
+    #[serde(default)]
+    pub detokenised: bool,
     /// `exp` of the mean negative log-likelihood of a word.
     pub word_perplexity: f64,
     /// `exp` of the mean negative log-likelihood of a byte.
@@ -74,9 +79,23 @@ pub enum Protocol {
     /// beginning-of-text token, then windows that do not overlap with one token of context, the
     /// last filled up with context on its left; every token scored.
     Rolling,
+    /// Pages of WikiText as the harness's task `wikitext` does it: as `Rolling`, but what is scored is
+    /// the text that a page stands for, without the marks of WikiText's tokenisation.
+    Wikitext,
 }
 
 impl Protocol {
+    /// The documents of a file; pages where the protocol is WikiText's.
+    ///
+    /// # Errors
+    /// When the file cannot be read as text, or its records have no pages.
+    pub fn documents(self, path: &Path) -> Result<Vec<String>> {
+        match self {
+            Protocol::Wikitext => wikitext::pages(path),
+            _ => documents_of(path),
+        }
+    }
+
     /// Whether the figures can be had of these documents, without running the model.
     ///
     /// # Errors
@@ -92,7 +111,7 @@ impl Protocol {
             Protocol::Strided { stride } => {
                 strided::check(model, &documents.join(SEPARATOR), (window, stride))
             }
-            Protocol::Rolling => rolling::check(model),
+            Protocol::Rolling | Protocol::Wikitext => rolling::check(model),
         }
     }
 
@@ -118,7 +137,15 @@ impl Protocol {
                 let text = documents.join(SEPARATOR);
                 strided::strided(model, &text, (window, stride), options, observer)
             }
-            Protocol::Rolling => rolling::rolling(model, documents, window, options, observer),
+            Protocol::Rolling => {
+                rolling::rolling(model, (documents, documents), window, options, observer)
+            }
+            Protocol::Wikitext => {
+                let texts: Vec<_> = documents.iter().map(|page| wikitext::detokenised(page)).collect();
+                let found = rolling::rolling(model, (&texts, documents), window, options, observer)?;
+                let documents = found.documents.map(|d| Documents { detokenised: true, ..d });
+                Ok(Perplexity { documents, ..found })
+            }
         }
     }
 }
@@ -130,7 +157,7 @@ const SEPARATOR: &str = "\n\n";
 ///
 /// # Errors
 /// When the file cannot be read as text.
-pub fn documents_of(path: &Path) -> Result<Vec<String>> {
+fn documents_of(path: &Path) -> Result<Vec<String>> {
     let documents = data::open(path, &data::Options::default())?;
     let texts = documents.map(|document| document.map(|document| document.text));
     Ok(texts.collect::<std::result::Result<Vec<_>, _>>()?)

@@ -14,10 +14,11 @@ struct Scored {
     tokens: usize,
 }
 
-/// Perplexity of every token, word and byte of `documents`, each scored on its own.
+/// Perplexity of every token of `texts`, each scored on its own, and of every word and byte of the
+/// `documents` they were made of.
 pub(super) fn rolling(
     model: &Model,
-    documents: &[String],
+    (texts, documents): (&[String], &[String]),
     window: usize,
     options: &Options,
     observer: &dyn Observer,
@@ -25,7 +26,7 @@ pub(super) fn rolling(
     let encoder = PairEncoder::new(&model.checkpoint().tokenizer, model.spec().context)?;
     let prefix = encoder.prefix().ok_or(Error::NoPrefix)?;
     let tokens = |text: &String| Ok([vec![prefix], encoder.encode(text)?].concat());
-    let tokens: Vec<Vec<u32>> = documents.iter().map(tokens).collect::<Result<_>>()?;
+    let tokens: Vec<Vec<u32>> = texts.iter().map(tokens).collect::<Result<_>>()?;
     let each: Vec<Vec<Request<'_>>> = tokens.iter().map(|t| requests(t, window)).collect();
     let found = scoring::continuations(model, &each.concat(), options, observer)?;
     let mut found = found.into_iter();
@@ -81,6 +82,7 @@ fn figures(documents: &[String], scored: &[Scored], sum: f64) -> Documents {
         mean_perplexity: full.clone().map(own).sum::<f64>() / full.count() as f64,
         words,
         bytes,
+        detokenised: false,
         word_perplexity: (-sum / words as f64).exp(),
         byte_perplexity: (-sum / bytes as f64).exp(),
         bits_per_byte: -sum / bytes as f64 / std::f64::consts::LN_2,

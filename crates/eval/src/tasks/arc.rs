@@ -51,6 +51,14 @@ Reference
         1
     }
 
+    fn files(&self) -> Vec<&str> {
+        vec!["arc_easy", "ARC-Easy"]
+    }
+
+    fn split(&self) -> &str {
+        "test"
+    }
+
     fn metrics(&self) -> &[Metric] {
         BOTH
     }
@@ -91,6 +99,14 @@ Reference
 
     fn version(&self) -> u32 {
         1
+    }
+
+    fn files(&self) -> Vec<&str> {
+        vec!["arc_challenge", "ARC-Challenge"]
+    }
+
+    fn split(&self) -> &str {
+        "test"
     }
 
     fn metrics(&self) -> &[Metric] {

@@ -105,6 +105,14 @@ impl<T: Task + ?Sized> Task for &T {
         (**self).files()
     }
 
+    fn split(&self) -> &str {
+        (**self).split()
+    }
+
+    fn sampler(&self) -> super::Sampler {
+        (**self).sampler()
+    }
+
     fn own_files(&self) -> Option<[Option<PathBuf>; 2]> {
         (**self).own_files()
     }

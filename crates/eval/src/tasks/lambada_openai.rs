@@ -44,6 +44,10 @@ Reference
         vec!["lambada_openai", "lambada"]
     }
 
+    fn split(&self) -> &str {
+        "test"
+    }
+
     fn metrics(&self) -> &[Metric] {
         &[Metric::Accuracy, Metric::Perplexity]
     }

@@ -1,7 +1,7 @@
 //! Examination questions of 57 subjects.
 
 use super::text::strip;
-use super::{Metric, Question, Task};
+use super::{Metric, Question, Sampler, Task};
 use crate::Result;
 use crate::records::Record;
 
@@ -125,6 +125,14 @@ Reference
 
     fn version(&self) -> u32 {
         2
+    }
+
+    fn split(&self) -> &str {
+        "test"
+    }
+
+    fn sampler(&self) -> Sampler {
+        Sampler::First
     }
 
     fn metrics(&self) -> &[Metric] {

@@ -7,6 +7,7 @@ mod arc;
 mod boolq;
 mod choose;
 mod copa;
+mod examples;
 mod files;
 mod hellaswag;
 mod lambada_openai;
@@ -29,7 +30,7 @@ use crate::records::Record;
 
 pub use choose::{Chosen, choose};
 pub use files::DataFiles;
-pub use queries::{Asking, Queries};
+pub use queries::{Asking, EXAMPLES_SEED, Queries};
 pub use question::{Query, Question};
 pub use user::UserTask;
 
@@ -46,6 +47,19 @@ pub enum Metric {
     /// `exp` of the mean negative log-likelihood of the continuations.
     #[serde(rename = "perplexity")]
     Perplexity,
+}
+
+/// How the solved examples before a question are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampler {
+    /// Drawn at random for every question, the harness's `default`.
+    Drawn,
+    /// The same, but one more is drawn and the question itself, should it be among them, left out: what
+    /// the harness does for tasks without a test split.
+    DrawnApart,
+    /// The first of the file, or of the question's part; the harness's `first_n`.
+    First,
 }
 
 /// A set of questions with known answers.
@@ -66,6 +80,16 @@ pub trait Task: Sync {
     /// `.jsonl`).
     fn files(&self) -> Vec<&str> {
         vec![self.name()]
+    }
+
+    /// The hub's split that the questions are taken from, `validation` or `test`; the harness's.
+    fn split(&self) -> &str {
+        "validation"
+    }
+
+    /// How solved examples are chosen.
+    fn sampler(&self) -> Sampler {
+        if self.split() == "test" { Sampler::Drawn } else { Sampler::DrawnApart }
     }
 
     /// The file of its questions and that of its solved examples, where the task names them itself.

@@ -43,6 +43,10 @@ Reference
         vec!["openbookqa"]
     }
 
+    fn split(&self) -> &str {
+        "test"
+    }
+
     fn metrics(&self) -> &[Metric] {
         &[Metric::Accuracy, Metric::AccuracyNorm]
     }

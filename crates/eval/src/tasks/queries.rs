@@ -4,27 +4,39 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::choose::ChosenTask;
+use super::examples::{Chosen, Examples};
 use super::{DataFiles, Query, Task};
-use crate::records::{self, Record};
+use crate::records;
 use crate::{Error, Result};
 
+/// The seed of the draw of examples, unless another is given: the harness's.
+pub const EXAMPLES_SEED: u64 = 1234;
+
 /// How many questions are asked, after how many examples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asking {
     /// The first so many questions of a task, or of each of its parts; all where this is nothing.
     pub limit: Option<usize>,
     /// Solved examples before every question.
     pub shots: usize,
+    /// Seed of their draw, for tasks whose examples are drawn.
+    pub seed: u64,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Self { limit: None, shots: 0, seed: EXAMPLES_SEED }
+    }
 }
 
 /// What a model is asked of one task.
 pub struct Queries {
     /// The task and what was chosen of it.
     pub chosen: ChosenTask,
-    /// The file that holds the questions.
-    pub file: PathBuf,
-    /// The file that holds the examples, where there are any.
-    pub examples: Option<PathBuf>,
+    /// The file that holds the questions, or its shards.
+    pub files: Vec<PathBuf>,
+    /// The file that holds the examples, where there are any, or its shards.
+    pub examples: Vec<PathBuf>,
     /// How many questions the file holds for what was chosen.
     pub available: usize,
     /// The questions.
@@ -39,16 +51,13 @@ impl Queries {
     /// there are fewer examples than `asking` wants.
     pub fn read(chosen: ChosenTask, files: &DataFiles, asking: Asking) -> Result<Self> {
         let task: &dyn Task = &*chosen.task;
-        let file = files.questions(task)?;
-        let examples = match asking.shots {
-            0 => None,
-            _ => Some(files.examples(task)?),
-        };
-        let shots = examples.as_ref().map(|file| Examples::read(task, file, asking.shots));
-        let shots = shots.transpose()?.unwrap_or_default();
+        let paths = files.questions(task)?;
+        let example_paths = if asking.shots > 0 { files.examples(task)? } else { Vec::new() };
+        let examples = (asking.shots > 0).then(|| Examples::read(task, &example_paths, asking));
+        let mut examples = examples.transpose()?;
         let (mut queries, mut available) = (Vec::new(), 0);
         let mut taken: HashMap<Option<String>, usize> = HashMap::new();
-        for record in records::read(&file)? {
+        for record in records::read(&paths)? {
             let part = task.part(&record)?;
             if !chosen.has(part.as_deref()) {
                 continue;
@@ -59,11 +68,14 @@ impl Queries {
                 continue;
             }
             *taken += 1;
-            queries.push(query(task, &record, part, &shots)?);
+            let before = examples.as_mut().map(|e| e.before(&record, part.as_deref()));
+            let Chosen { text, numbers } = before.transpose()?.unwrap_or_default();
+            let place = record.place().clone();
+            queries.push(task.question(&record)?.query(&text, numbers, part, place));
         }
         match queries.is_empty() {
-            true => Err(Error::NoQuestions { task: chosen.name.clone(), file }),
-            false => Ok(Self { chosen, file, examples, available, queries }),
+            true => Err(Error::NoQuestions { task: chosen.name.clone(), file: paths[0].clone() }),
+            false => Ok(Self { chosen, files: paths, examples: example_paths, available, queries }),
         }
     }
 }
@@ -72,58 +84,6 @@ impl ChosenTask {
     fn has(&self, part: Option<&str>) -> bool {
         let parts = self.parts.as_ref();
         parts.is_none_or(|parts| part.is_some_and(|part| parts.contains(&part)))
-    }
-}
-
-fn query(
-    task: &dyn Task,
-    record: &Record,
-    part: Option<String>,
-    shots: &Examples,
-) -> Result<Query> {
-    let examples = shots.of(record, part.as_deref())?;
-    Ok(task.question(record)?.query(examples, part, record.place().clone()))
-}
-
-/// The solved examples of every part.
-#[derive(Default)]
-struct Examples {
-    wanted: usize,
-    /// The text of the examples, and how many there are.
-    texts: HashMap<Option<String>, (String, usize)>,
-    file: PathBuf,
-}
-
-impl Examples {
-    /// The first `wanted` examples of every part.
-    fn read(task: &dyn Task, file: &std::path::Path, wanted: usize) -> Result<Self> {
-        let mut examples = Self { wanted, texts: HashMap::new(), file: file.into() };
-        for record in records::read(file)? {
-            let (text, count) = examples.texts.entry(task.part(&record)?).or_default();
-            if *count < wanted {
-                text.push_str(&task.question(&record)?.solved());
-                *count += 1;
-            }
-        }
-        Ok(examples)
-    }
-
-    fn of(&self, record: &Record, part: Option<&str>) -> Result<&str> {
-        if self.wanted == 0 {
-            return Ok("");
-        }
-        match self.texts.get(&part.map(str::to_owned)) {
-            Some((text, count)) if *count == self.wanted => Ok(text),
-            found => {
-                let found = found.map_or(0, |(_, count)| *count);
-                let of = part.map_or_else(String::new, |part| format!(" of {part}"));
-                Err(record.error(format!(
-                    "{} examples{of} expected in {}, {found} found",
-                    self.wanted,
-                    self.file.display()
-                )))
-            }
-        }
     }
 }
 
@@ -165,26 +125,27 @@ mod tests {
     fn limits_hold_for_every_part() {
         let all = read("mmlu", Asking::default()).unwrap();
         assert_eq!((all.queries.len(), all.available), (10, 10));
-        let some = read("mmlu", Asking { limit: Some(2), shots: 0 }).unwrap();
+        let some = read("mmlu", Asking { limit: Some(2), ..Asking::default() }).unwrap();
         assert_eq!((some.queries.len(), some.available), (4, 10));
-        let part = read("mmlu_virology", Asking { limit: Some(3), shots: 0 }).unwrap();
+        let part = read("mmlu_virology", Asking { limit: Some(3), ..Asking::default() }).unwrap();
         assert_eq!((part.queries.len(), part.available), (3, 5));
         assert!(part.queries.iter().all(|query| query.part.as_deref() == Some("virology")));
     }
 
     #[test]
     fn examples_of_the_same_part_stand_between_header_and_question() {
-        let asked = read("mmlu", Asking { limit: Some(1), shots: 2 }).unwrap();
+        let asked = read("mmlu", Asking { limit: Some(1), shots: 2, ..Asking::default() }).unwrap();
         let expected = "The following are multiple choice questions (with answers) about \
             virology.\n\nvirology 0?\nA. w\nB. x\nC. y\nD. z\nAnswer: A\n\nvirology 1?\nA. w\nB. \
             x\nC. y\nD. z\nAnswer: B\n\nvirology 0?\nA. w\nB. x\nC. y\nD. z\nAnswer:";
         assert_eq!(asked.queries[1].contexts[3], expected);
-        assert!(asked.examples.unwrap().ends_with("mmlu_dev.jsonl"));
+        assert!(asked.examples[0].ends_with("mmlu_dev.jsonl"));
+        assert_eq!(asked.queries[1].examples, [4, 5]);
     }
 
     #[test]
     fn too_few_examples_and_absent_parts_are_refused() {
-        let refused = |name, shots| match read(name, Asking { limit: None, shots }) {
+        let refused = |name, shots| match read(name, Asking { shots, ..Asking::default() }) {
             Ok(_) => panic!("{name} {shots}"),
             Err(error) => error.to_string(),
         };
@@ -206,7 +167,7 @@ mod tests {
         let read = |name: &str, shots| {
             let name = folder.path().join(name).display().to_string();
             let chosen = choose(&[name]).unwrap().tasks.remove(0);
-            let asking = Asking { limit: None, shots };
+            let asking = Asking { shots, ..Asking::default() };
             Queries::read(chosen, &DataFiles::open(None).unwrap(), asking)
         };
         let asked = read("own.toml", 1).unwrap();

@@ -29,6 +29,8 @@ pub struct Query {
     pub lengths: Vec<usize>,
     /// The place of the right choice.
     pub gold: usize,
+    /// The numbers of the examples before it in their file.
+    pub examples: Vec<usize>,
     /// The part of the task it belongs to, where it has parts.
     pub part: Option<String>,
     /// The record it was made of.
@@ -110,15 +112,22 @@ impl Question {
         format!("{context}{delimiter}{answer}\n\n")
     }
 
-    /// The question as a model sees it, after `examples`.
-    pub fn query(self, examples: &str, part: Option<String>, place: Place) -> Query {
-        let before = self.header + examples;
+    /// The question as a model sees it, after the text of the examples with these numbers.
+    pub fn query(
+        self,
+        text: &str,
+        examples: Vec<usize>,
+        part: Option<String>,
+        place: Place,
+    ) -> Query {
+        let before = self.header + text;
         let contexts = self.contexts.into_iter().map(|context| format!("{before}{context}"));
         Query {
             contexts: contexts.collect(),
             continuations: self.continuations,
             lengths: self.lengths,
             gold: self.gold,
+            examples,
             part,
             place,
         }

@@ -44,6 +44,10 @@ Reference
         vec!["sciq"]
     }
 
+    fn split(&self) -> &str {
+        "test"
+    }
+
     fn metrics(&self) -> &[Metric] {
         &[Metric::Accuracy, Metric::AccuracyNorm]
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::template::Template;
-use super::{Metric, Question, Task};
+use super::{Metric, Question, Sampler, Task};
 use crate::records::Record;
 use crate::{Error, Result};
 
@@ -22,6 +22,9 @@ struct Definition {
     data: PathBuf,
     /// The solved examples for --shots: a file beside this one.
     shots: Option<PathBuf>,
+    /// How the examples are chosen: `first`, `drawn` or `drawn-apart` (never the question itself).
+    #[serde(default = "first")]
+    sampler: Sampler,
     /// The text before every choice; `{field}` stands for a field of the record.
     context: String,
     /// Templates of the choices, or the field that lists them.
@@ -54,6 +57,10 @@ enum Labels {
 
 fn one() -> u32 {
     1
+}
+
+fn first() -> Sampler {
+    Sampler::First
 }
 
 fn space() -> String {
@@ -159,6 +166,10 @@ impl Task for UserTask {
         &self.definition.metrics
     }
 
+    fn sampler(&self) -> Sampler {
+        self.definition.sampler
+    }
+
     fn own_files(&self) -> Option<[Option<PathBuf>; 2]> {
         let beside = |file: &PathBuf| self.folder.join(file);
         Some([Some(beside(&self.definition.data)), self.definition.shots.as_ref().map(beside)])
@@ -200,6 +211,7 @@ mod tests {
         let task = task(&text).unwrap();
         let asked = task.question(&record(json!({"q": "why", "a": 7, "g": "never"}))).unwrap();
         assert_eq!((task.name(), task.version()), ("colours", 3));
+        assert_eq!(task.sampler(), Sampler::First);
         assert_eq!(asked.contexts[0], "Q: why\n{A}:");
         assert_eq!(
             (&asked.continuations[..], asked.gold),
@@ -210,13 +222,14 @@ mod tests {
     #[test]
     fn choices_and_labels_may_be_fields() {
         let text = format!(
-            "{HEAD}choices = 'c.text'\nlabels = 'c.label'\ndelimiter = ''\nmetrics = ['acc']"
+            "{HEAD}choices = 'c.text'\nlabels = 'c.label'\ndelimiter = ''\nmetrics = ['acc']\n\
+             sampler = 'drawn-apart'"
         );
         let task = task(&text).unwrap();
         let fields = json!({"q": "", "c": {"text": ["x", "y"], "label": ["A", "B"]}, "g": "B"});
         let asked = task.question(&record(fields)).unwrap();
         assert_eq!((&asked.continuations[..], asked.gold), (&["x".into(), "y".into()][..], 1));
-        assert_eq!(task.metrics(), [Metric::Accuracy]);
+        assert_eq!((task.metrics(), task.sampler()), (&[Metric::Accuracy][..], Sampler::DrawnApart));
         let files = task.own_files().unwrap();
         assert!(files[0].as_ref().unwrap().ends_with("d.jsonl") && files[1].is_none());
     }

@@ -41,7 +41,7 @@ Reference
     }
 
     fn files(&self) -> Vec<&str> {
-        vec!["winogrande"]
+        vec!["winogrande", "winogrande_xl"]
     }
 
     fn metrics(&self) -> &[Metric] {

@@ -1,6 +1,6 @@
 //! How far one model's predictions are from another's.
 
-use compute::log_sum_exp;
+use compute::softmax_divergence;
 
 use super::chunks::{Chunk, chunks, groups};
 use super::{Options, capacity, run, source::Source};
@@ -23,7 +23,7 @@ pub struct TokenDivergence {
 /// The divergence at every token of every sequence but the last, in order: entry `i` of a sequence
 /// speaks of its token `i + 1`, given the tokens before it.
 ///
-/// Logits are in each model's precision, sums over the vocabulary in `f64`. `options.memory` holds
+/// Logits are in each model's precision, exponentials in `f32`, sums over the vocabulary in `f64`. `options.memory` holds
 /// for both models together.
 ///
 /// # Errors
@@ -79,15 +79,12 @@ fn compare(
     token: usize,
 ) -> TokenDivergence {
     let (reference, other) = (reference.row(row), other.row(row));
-    let (expected, found) = (log_sum_exp(reference), log_sum_exp(other));
-    let log_probabilities =
-        |(p, q): (&f32, &f32)| (f64::from(*p) - expected, f64::from(*q) - found);
-    let kl = reference.iter().zip(other).map(log_probabilities).map(|(p, q)| p.exp() * (p - q));
+    let found = softmax_divergence(reference, other);
     TokenDivergence {
-        kl: kl.sum::<f64>().max(0.0), // rounding may leave the sum of equals a little below 0
+        kl: found.kl,
         agrees: first_largest(reference) == first_largest(other),
-        reference: f64::from(reference[token]) - expected,
-        other: f64::from(other[token]) - found,
+        reference: f64::from(reference[token]) - found.log_sum,
+        other: f64::from(other[token]) - found.other_log_sum,
     }
 }
 

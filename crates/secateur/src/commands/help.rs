@@ -56,6 +56,8 @@ Examples:
   secateur eval large-model/ --perplexity wikitext2.txt --streamed --memory 8G
   The figures that the field quotes, on local data with the hub's field names:
     secateur eval model/ --tasks commonsense --task-data tasks/
+  Five solved examples before every question, drawn as lm-evaluation-harness draws them:
+    secateur eval model/ --tasks arc_challenge --shots 5 --task-data tasks/
   Both models, question by question, with confidence intervals, as Markdown:
     secateur eval model/ model-50 --tasks boolq,arc_easy --task-data tasks/ --format markdown
   How far a pruned model is from the dense one, on text the dense one writes (needs no data):
@@ -64,7 +66,19 @@ Examples:
     secateur eval model/ model-50 --divergence wikitext2.txt --perplexity wikitext2.txt
 
 The text is tokenised once and cut into windows that do not overlap; the tail is dropped; every
-token of a window but the first is scored; the perplexity is exp of the mean loss.";
+token of a window but the first is scored; the perplexity is exp of the mean loss.
+
+A task of your own is a TOML file, named like a task (--tasks colours.toml):
+    data = \"colours.jsonl\"          # beside it; also .json, .parquet, .arrow
+    context = \"The colour of {thing} is\"
+    choices = [\"green\", \"red\"]       # templates too, or the field that lists them: \"choices.text\"
+    gold = \"label\"                  # the field with the right choice: a number from 0 or its text
+    labels = [\"G\", \"R\"]             # optional: what that field says instead, or the field that lists it
+    delimiter = \" \"                 # optional: between context and choice
+    metrics = [\"acc\", \"acc_norm\"]   # optional
+    shots = \"examples.jsonl\"        # optional: solved examples for --shots
+    sampler = \"first\"               # optional: or drawn, drawn-apart (never the question itself)
+    name = \"colours\"                # optional, and version = 1";
 
 pub(crate) const STUDY: &str = "\
 Examples:

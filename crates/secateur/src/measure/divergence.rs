@@ -160,6 +160,8 @@ impl DivergenceFacts {
         };
         only("KL divergence, mean per token", "0", kl(found.mean_kl));
         only("KL divergence, 99th percentile", "0", kl(found.p99_kl));
+        let drift = format!("{:+.3} ± {:.3} nats", found.mean_drift, found.drift_deviation);
+        only("log-probability drift ± deviation", "0", drift);
         only("same most probable token", "100 %", format::percent(found.top1_agreement));
         format!("{}{}\n", table.render_as(layout), self.protocol())
     }

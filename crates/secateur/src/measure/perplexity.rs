@@ -42,7 +42,12 @@ impl Texts {
         model: &Model,
     ) -> anyhow::Result<Self> {
         let context = model.spec().context;
-        let window = options.window.map_or(WINDOW.min(context), |window| window as usize);
+        let usual = match options.perplexity_protocol {
+            // as lm-evaluation-harness
+            Some(ProtocolChoice::Rolling | ProtocolChoice::Wikitext) => context,
+            _ => WINDOW.min(context),
+        };
+        let window = options.window.map_or(usual, |window| window as usize);
         if window > context {
             return Err(eval::Error::Window { window, context }.into());
         }
@@ -102,7 +107,7 @@ fn checked(
     window: usize,
     model: &Model,
 ) -> eval::Result<Vec<String>> {
-    let documents = eval::documents_of(file)?;
+    let documents = protocol.documents(file)?;
     protocol.check(model, &documents, window)?;
     Ok(documents)
 }
@@ -120,6 +125,7 @@ fn chosen(options: &EvaluationOptions, window: usize) -> Result<Protocol, BadInp
         }
         (ProtocolChoice::Windows, None) => Ok(Protocol::Windows),
         (ProtocolChoice::Rolling, None) => Ok(Protocol::Rolling),
+        (ProtocolChoice::Wikitext, None) => Ok(Protocol::Wikitext),
     }
 }
 
@@ -132,11 +138,14 @@ pub(crate) fn protocol(perplexity: &Perplexity, dtype: &str) -> String {
     let bos = if perplexity.bos { "with" } else { "without" };
     let (windows, window) = (perplexity.windows, perplexity.window);
     match (&perplexity.documents, perplexity.stride) {
-        (Some(documents), _) => format!(
-            "{} documents in {windows} windows of {window} tokens, each begun with BOS or EOS, \
-             tokenised {bos} BOS, {dtype}",
-            documents.count
-        ),
+        (Some(documents), _) => {
+            let what = if documents.detokenised { "WikiText pages" } else { "documents" };
+            format!(
+                "{} {what} in {windows} windows of {window} tokens, each begun with BOS or EOS, \
+                 tokenised {bos} BOS, {dtype}",
+                documents.count
+            )
+        }
         (None, Some(stride)) => format!(
             "{windows} windows of {window} tokens every {stride}, text tokenised once {bos} BOS, \
              {dtype}"

@@ -1,6 +1,6 @@
 //! Figures of tasks as tables.
 
-use eval::tasks::{Metric, Queries};
+use eval::tasks::{Asking, Metric, Queries, Sampler};
 use eval::{Comparison, Estimate};
 
 use super::TaskFacts;
@@ -63,8 +63,14 @@ impl TaskFacts {
             true => format!("{} questions", format::count(asked)),
             false => format!("{} of {} questions", format::count(asked), format::count(available)),
         };
-        let shots = self.suite.asking.shots;
-        text.push_str(&format!(", {shots} shots, version {}", queries.chosen.task.version()));
+        let Asking { shots, seed, .. } = self.suite.asking;
+        let chosen = match (shots, queries.chosen.task.sampler()) {
+            (0, _) => String::new(),
+            (_, Sampler::First) => " (the first)".to_owned(),
+            (_, Sampler::Drawn | Sampler::DrawnApart) => format!(" (drawn, seed {seed})"),
+        };
+        let version = queries.chosen.task.version();
+        text.push_str(&format!(", {shots} shots{chosen}, version {version}"));
         let truncated = self.figures.iter().map(|tasks| tasks[index].truncated).max();
         if let Some(truncated @ 1..) = truncated {
             text.push_str(&format!(", {truncated} contexts cut on the left"));

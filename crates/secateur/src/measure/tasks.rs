@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use eval::scorer::{Answer, ModelScorer, Scorer};
-use eval::tasks::{Asking, DataFiles, Group, Metric, Queries, choose};
+use eval::tasks::{Asking, DataFiles, EXAMPLES_SEED, Group, Metric, Queries, Sampler, choose};
 use eval::{Comparison, Estimate, Flip, TaskFigures};
 use lm::{Model, Observer, scoring};
 use serde_json::{Value, json};
@@ -55,6 +55,7 @@ impl Suite {
         let asking = Asking {
             limit: options.limit.map(|limit| limit as usize),
             shots: options.shots as usize,
+            seed: options.shots_seed.unwrap_or(EXAMPLES_SEED),
         };
         let read = |chosen| Queries::read(chosen, &files, asking);
         Ok(Some(Self {
@@ -175,11 +176,10 @@ impl TaskFacts {
         let mut task = json!({
             "task": queries.chosen.name,
             "version": queries.chosen.task.version(),
-            "file": queries.file,
+            "files": queries.files,
             "questions": queries.queries.len(),
             "available": queries.available,
-            "shots": self.suite.asking.shots,
-            "examples": queries.examples,
+            "shots": self.shots(index),
             "dtype": self.dtype,
             "bos": self.bos,
             "models": models.collect::<Vec<_>>(),
@@ -189,6 +189,24 @@ impl TaskFacts {
             task["flips"] = json!(self.flips(index));
         }
         task
+    }
+
+    /// How many solved examples stood before every question, and where they come from.
+    fn shots(&self, index: usize) -> Value {
+        let Asking { shots, seed, .. } = self.suite.asking;
+        let queries = &self.suite.tasks[index];
+        match (shots, queries.chosen.task.sampler()) {
+            (0, _) => json!({"count": 0}),
+            (_, sampler @ Sampler::First) => {
+                json!({"count": shots, "files": queries.examples, "sampler": sampler})
+            }
+            (_, sampler) => json!({
+                "count": shots,
+                "files": queries.examples,
+                "sampler": sampler,
+                "seed": seed,
+            }),
+        }
     }
 
     /// Writes every question's answers to the file that was asked for.
@@ -213,6 +231,7 @@ impl TaskFacts {
                 "place": query.place.to_string(),
                 "number": query.place.number,
                 "gold": query.gold,
+                "examples": query.examples,
                 "answers": answers.collect::<Vec<_>>(),
             });
             format!("{line}\n")

@@ -14,6 +14,9 @@ pub(crate) enum ProtocolChoice {
     /// Every document on its own, each token scored, as lm-evaluation-harness does it: word, byte
     /// and per-document figures
     Rolling,
+    /// Pages of WikiText as lm-evaluation-harness's task `wikitext` does it: as rolling, the marks of
+    /// WikiText's tokenisation taken out; from its plain text or from records with a field `page`
+    Wikitext,
 }
 
 /// What is measured of a model.
@@ -24,7 +27,8 @@ pub(crate) struct EvaluationOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) perplexity: Vec<PathBuf>,
 
-    /// Tokens in a window of the perplexity; 2048 or the model's context if that is shorter
+    /// Tokens in a window of the perplexity; 2048 or the model's context if that is shorter, of
+    /// rolling and wikitext the context
     #[arg(
         long,
         value_name = "TOKENS",

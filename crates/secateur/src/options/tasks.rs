@@ -16,7 +16,11 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "NAMES")]
     pub(crate) tasks: Vec<String>,
 
-    /// The folder with the tasks' data: NAME.jsonl or NAME.json, with the hub's field names
+    /// The folder with the tasks' data: NAME.jsonl, .json, .parquet or .arrow with the hub's field
+    /// names, or folders NAME of such files as the hub has them
+    ///
+    /// The name may go on with _validation, _test or a number; validation-00000-of-00002.parquet and
+    /// its like are read one after the other.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) task_data: Option<PathBuf>,
 
@@ -24,9 +28,16 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
 
-    /// Solved examples before every question: the first K of NAME_dev.jsonl (or NAME_train.jsonl)
+    /// Solved examples before every question, from NAME_train.jsonl (or another extension)
+    ///
+    /// Drawn anew for every question, as lm-evaluation-harness draws them; of mmlu the first K of the
+    /// subject in mmlu_dev.
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub(crate) shots: u32,
+
+    /// Seed of the draw of solved examples; 1234, the harness's, unless given
+    #[arg(long, value_name = "SEED", requires = "shots")]
+    pub(crate) shots_seed: Option<u64>,
 
     /// List the questions that one of two models answers rightly and the other does not
     #[arg(long)]
@@ -54,6 +65,7 @@ impl TaskOptions {
             ("--task-data", self.task_data.is_some()),
             ("--limit", self.limit.is_some()),
             ("--shots", self.shots > 0),
+            ("--shots-seed", self.shots_seed.is_some()),
             ("--flips", self.flips),
             ("--answers", self.answers.is_some()),
         ];

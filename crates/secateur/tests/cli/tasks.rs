@@ -97,6 +97,19 @@ fn perplexities_follow_the_protocol_that_is_asked_for() {
     assert!((figure("byte_perplexity").log2() - figure("bits_per_byte")).abs() < 1e-9);
     let text = bench.run(&format!("{line} rolling")).succeeded().stdout();
     assert!(text.contains("of a word") && text.contains("1 documents in"), "{text}");
+    fs::write(bench.path("wiki.txt"), " = A = \n \n It is @-@ so . \n = B = \n \n ( Yes ) \n")
+        .unwrap();
+    let pages = ["{\"page\": \" = A = \\n \\n It is @-@ so . \"}", "{\"page\": \" = B = \\n \\n ( Yes ) \\n\"}"];
+    fs::write(bench.path("wiki.jsonl"), pages.join("\n")).unwrap();
+    let wiki = |file: &str| {
+        let line = format!("eval dense --perplexity {file} --perplexity-protocol wikitext --json");
+        bench.run(&line).succeeded().json()["perplexity"][0]["result"].clone()
+    };
+    let found = wiki("wiki.txt");
+    assert_eq!(found, wiki("wiki.jsonl"));
+    assert_eq!((&found["documents"]["count"], &found["documents"]["detokenised"]), (&json!(2), &json!(true)));
+    // words and bytes of the pages as they are: " = A = \n \n It is @-@ so . " and " = B = \n \n ( Yes ) \n"
+    assert_eq!((&found["documents"]["words"], &found["documents"]["bytes"]), (&json!(18), &json!(46)));
     let strided = bench.run(&format!("{line} strided --stride 16 --json")).succeeded().json();
     let result = &strided["perplexity"][0]["result"];
     assert_eq!((&result["stride"], &result["window"]), (&json!(16), &json!(64)));
@@ -115,7 +128,8 @@ fn what_cannot_be_asked_is_refused_in_plain_words() {
         ("eval dense --tasks rte", "rte: no folder of data is named"),
         ("eval dense --tasks sciq --task-data tasks", "sciq.jsonl expected"),
         ("eval dense --tasks boolq --task-data tasks", "boolq.jsonl, line 1: no field \"answer\""),
-        ("eval dense --tasks rte --task-data tasks --shots 1", "rte_dev.jsonl expected"),
+        ("eval dense --tasks rte --task-data tasks --shots 1", "rte_train.jsonl expected"),
+        ("eval dense --tasks rte --task-data tasks --shots-seed 2", "--shots"),
         ("eval dense --tasks rte --task-data tasks --flips", "--flips compares two models"),
         (
             "eval dense --tasks rte --task-data tasks --json --format markdown",

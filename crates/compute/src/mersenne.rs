@@ -1,4 +1,5 @@
 //! Python's random numbers: MT19937 (Matsumoto and Nishimura 1998) as the module `random` uses it.
+//! Draws that published code makes with it can be repeated number by number.
 
 /// Words of the state.
 const STATE: usize = 624;
@@ -6,23 +7,23 @@ const STATE: usize = 624;
 /// Distance of the words that are combined.
 const SHIFT: usize = 397;
 
-/// The generator behind Python's `random.seed(n)`, `getrandbits` and `randint`.
+/// The generator behind Python's `random.seed(n)`, `getrandbits`, `randint` and `sample`.
 #[derive(Clone)]
-pub(crate) struct Mersenne {
+pub struct Mersenne {
     state: [u32; STATE],
     next: usize,
 }
 
 impl Mersenne {
     /// The generator after `random.seed(seed)`.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let key = [seed as u32, (seed >> 32) as u32];
         let used = if key[1] == 0 { 1 } else { 2 };
         Self { state: from_key(&key[..used]), next: STATE }
     }
 
     /// The next 32 bits.
-    pub(crate) fn word(&mut self) -> u32 {
+    fn word(&mut self) -> u32 {
         if self.next == STATE {
             self.twist();
         }
@@ -45,7 +46,7 @@ impl Mersenne {
     }
 
     /// `random.getrandbits(count)`, `count` from 1 to 64.
-    pub(crate) fn bits(&mut self, count: u32) -> u64 {
+    fn bits(&mut self, count: u32) -> u64 {
         if count <= 32 {
             return u64::from(self.word() >> (32 - count));
         }
@@ -57,7 +58,7 @@ impl Mersenne {
     ///
     /// # Panics
     /// When `bound` is zero.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "an empty range has no numbers");
         let count = u64::BITS - bound.leading_zeros();
         loop {
@@ -67,6 +68,39 @@ impl Mersenne {
             }
         }
     }
+
+    /// `random.sample(range(count), chosen)`: different numbers below `count` in the order they are
+    /// drawn.
+    ///
+    /// # Panics
+    /// When `chosen` is larger than `count`.
+    pub fn sample(&mut self, count: usize, chosen: usize) -> Vec<usize> {
+        assert!(chosen <= count, "{chosen} of {count} cannot be chosen");
+        if count <= pool_size(chosen) {
+            let mut pool: Vec<usize> = (0..count).collect();
+            let draw = |at: usize| {
+                let place = self.below((count - at) as u64) as usize;
+                let drawn = pool[place];
+                pool[place] = pool[count - at - 1];
+                drawn
+            };
+            return (0..chosen).map(draw).collect();
+        }
+        let mut drawn = Vec::with_capacity(chosen);
+        while drawn.len() < chosen {
+            let number = self.below(count as u64) as usize;
+            if !drawn.contains(&number) {
+                drawn.push(number);
+            }
+        }
+        drawn
+    }
+}
+
+/// The most numbers that Python's `sample` keeps in a list rather than those it has drawn in a set.
+fn pool_size(chosen: usize) -> usize {
+    let table = |chosen: usize| (0..).map(|power| 1usize << (2 * power)).find(|&size| size >= 3 * chosen);
+    21 + if chosen > 5 { table(chosen).unwrap_or(0) } else { 0 }
 }
 
 /// The state after `init_genrand(19650218)` and `init_by_array(key)`.
@@ -133,6 +167,16 @@ mod tests {
             let mut random = Mersenne::new(seed);
             let late = (0..=1000).map(|_| random.word()).last().unwrap();
             assert_eq!(u64::from(late), case["late"].as_u64().unwrap(), "seed {seed}");
+        }
+        for case in golden["samples"].as_array().unwrap() {
+            let [seed, count, chosen] =
+                ["seed", "count", "chosen"].map(|name| case[name].as_u64().unwrap());
+            let mut random = Mersenne::new(seed);
+            for expected in case["draws"].as_array().unwrap() {
+                let drawn = random.sample(count as usize, chosen as usize);
+                let drawn: Vec<u64> = drawn.into_iter().map(|number| number as u64).collect();
+                assert_eq!(drawn, numbers(expected), "{chosen} of {count}, seed {seed}");
+            }
         }
     }
 }
