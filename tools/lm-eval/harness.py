@@ -113,8 +113,12 @@ class Harness:
         from lm_eval.tasks import TaskManager
 
         torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+        # its softmax in f32 is off by some 8e-6 a token, beyond the tolerance in a long continuation
+        softmax = {"f32": "float64", "bf16": None}[dtype]
         dtype = {"f32": "float32", "bf16": "bfloat16"}[dtype]
-        self.model = HFLM(str(checkpoint), device="cpu", dtype=dtype, batch_size=batch_size)
+        self.model = HFLM(
+            str(checkpoint), device="cpu", dtype=dtype, softmax_dtype=softmax, batch_size=batch_size
+        )
         self.timed = Timed(self.model)
         self.manager = TaskManager()
         self.folder = Path(folder)
