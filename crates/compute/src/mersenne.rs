@@ -99,7 +99,8 @@ impl Mersenne {
 
 /// The most numbers that Python's `sample` keeps in a list rather than those it has drawn in a set.
 fn pool_size(chosen: usize) -> usize {
-    let table = |chosen: usize| (0..).map(|power| 1usize << (2 * power)).find(|&size| size >= 3 * chosen);
+    let table =
+        |chosen: usize| (0..).map(|power| 1usize << (2 * power)).find(|&size| size >= 3 * chosen);
     21 + if chosen > 5 { table(chosen).unwrap_or(0) } else { 0 }
 }
 

@@ -72,7 +72,10 @@ fn nested_fields_are_those_of_json_lines() {
         "arc_easy",
         vec![
             ("question", texts(&["Which?", "What?"])),
-            ("choices", choices(&[&["a", "b", "c"], &["d", "e"]], &[&["A", "B", "C"], &["1", "2"]])),
+            (
+                "choices",
+                choices(&[&["a", "b", "c"], &["d", "e"]], &[&["A", "B", "C"], &["1", "2"]]),
+            ),
             ("answerKey", texts(&["C", "1"])),
         ],
         r#"{"question": "Which?", "choices": {"text": ["a", "b", "c"], "label": ["A", "B", "C"]}, "answerKey": "C"}
@@ -123,7 +126,8 @@ fn rte(sentences: &[&str]) -> Vec<(&'static str, ArrayRef)> {
 #[test]
 fn shards_of_the_hub_are_read_in_order() {
     let folder = tempfile::tempdir().unwrap();
-    let shard = |number: usize| folder.path().join(format!("rte/validation-0000{number}-of-00002.parquet"));
+    let shard =
+        |number: usize| folder.path().join(format!("rte/validation-0000{number}-of-00002.parquet"));
     write(&shard(1), rte(&["c"]));
     write(&shard(0), rte(&["a", "b"]));
     let found = read(folder.path(), "rte").unwrap();

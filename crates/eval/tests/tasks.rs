@@ -130,7 +130,8 @@ fn examples_stand_before_every_question_of_every_task() {
     for task in TASKS {
         let folder = tempfile::tempdir().unwrap();
         let plain = read(task.name(), folder.path(), Asking::default()).unwrap();
-        let shot = read(task.name(), folder.path(), Asking { shots: 1, ..Asking::default() }).unwrap();
+        let shot =
+            read(task.name(), folder.path(), Asking { shots: 1, ..Asking::default() }).unwrap();
         let (plain, shot) = (&plain.queries[0].contexts[0], &shot.queries[0].contexts[0]);
         assert!(shot.len() > plain.len() && shot.contains("\n\n"), "{}: {shot}", task.name());
         let question = plain.rsplit("\n\n").next().unwrap();

@@ -141,8 +141,10 @@ impl Protocol {
                 rolling::rolling(model, (documents, documents), window, options, observer)
             }
             Protocol::Wikitext => {
-                let texts: Vec<_> = documents.iter().map(|page| wikitext::detokenised(page)).collect();
-                let found = rolling::rolling(model, (&texts, documents), window, options, observer)?;
+                let texts: Vec<_> =
+                    documents.iter().map(|page| wikitext::detokenised(page)).collect();
+                let found =
+                    rolling::rolling(model, (&texts, documents), window, options, observer)?;
                 let documents = found.documents.map(|d| Documents { detokenised: true, ..d });
                 Ok(Perplexity { documents, ..found })
             }

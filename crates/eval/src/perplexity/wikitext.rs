@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn pages_begin_with_titles_of_the_first_level() {
-        let text = " \n = One = \n \n Text . \n = = Part = = \n = = = Sub = = = \n More \n = Two = \n";
+        let text =
+            " \n = One = \n \n Text . \n = = Part = = \n = = = Sub = = = \n More \n = Two = \n";
         let pages = cut(text);
         assert_eq!(pages.len(), 2);
         assert!(pages[0].starts_with(" = One = \n") && pages[0].ends_with(" More "));
@@ -137,10 +138,7 @@ mod tests {
                 "x/' 3/y \n = A = \n\u{2003}( \u{2003}wide\t) . \n  \n",
                 "x/'[0-9]/y\n= A =\n\u{2003}(wide).\n\n",
             ),
-            (
-                "",
-                "",
-            ),
+            ("", ""),
         ] {
             assert_eq!(detokenised(page), expected, "{page}");
         }

@@ -96,12 +96,60 @@ impl Pool {
             if chosen.len() < wanted {
                 // the file holds the question more than once
                 let others: Vec<usize> = (0..count).filter(is_other).collect();
-                let again = (others.len() >= wanted)
-                    .then(|| self.random.sample(others.len(), wanted))?;
+                let again =
+                    (others.len() >= wanted).then(|| self.random.sample(others.len(), wanted))?;
                 return Some(again.into_iter().map(|index| others[index]).collect());
             }
             chosen.truncate(wanted);
         }
         Some(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::records::record;
+
+    fn pool(numbers: &[usize], seed: u64) -> Pool {
+        let records = numbers.iter().map(|number| record(json!({"n": number}))).collect();
+        Pool { records, random: Mersenne::new(seed) }
+    }
+
+    /// What is drawn from a pool of `numbers` before the questions `asked`, one after the other.
+    fn drawn(numbers: &[usize], seed: u64, asked: &[usize], sampler: Sampler) -> Vec<Vec<usize>> {
+        let mut pool = pool(numbers, seed);
+        let draw = |number: &usize| {
+            let chosen = pool.choose(&record(json!({"n": number})), 2, sampler).unwrap();
+            chosen.into_iter().map(|index| numbers[index]).collect()
+        };
+        asked.iter().map(draw).collect()
+    }
+
+    #[test]
+    fn draws_are_those_of_the_harness() {
+        // ContextSampler(df, rnd=seed).sample(2) of lm-eval 0.4.13, question after question
+        let thirty: Vec<usize> = (1..=30).collect();
+        let found = drawn(&thirty, 1234, &[1, 2, 3], Sampler::Drawn);
+        assert_eq!(found, [[25, 15], [4, 1], [3, 30]]);
+        // the same with eval_doc
+        let found = drawn(&[1, 2, 3, 4, 5], 7, &[1, 2, 3, 4], Sampler::DrawnApart);
+        assert_eq!(found, [[3, 2], [1, 5], [1, 4], [1, 2]]);
+        let found = drawn(&[1, 1, 1, 2, 3], 7, &[1; 4], Sampler::DrawnApart);
+        assert_eq!(found, [[2, 3], [2, 3], [3, 2], [3, 2]]);
+        assert_eq!(drawn(&[4, 5, 6], 0, &[4, 4], Sampler::First), [[4, 5], [4, 5]]);
+    }
+
+    #[test]
+    fn too_few_are_none() {
+        let choose = |numbers: &[usize], wanted, sampler| {
+            pool(numbers, 0).choose(&record(json!({"n": 1})), wanted, sampler)
+        };
+        assert!(choose(&[2], 2, Sampler::First).is_none());
+        assert!(choose(&[2, 3], 2, Sampler::Drawn).is_some());
+        assert!(choose(&[2, 3], 2, Sampler::DrawnApart).is_none());
+        assert!(choose(&[1, 1, 3], 2, Sampler::DrawnApart).is_none());
     }
 }

@@ -47,9 +47,8 @@ impl DataFiles {
                 let Some(name) = data::record_name(&path) else { continue };
                 let (name, shards) = whole_name(&name);
                 let name = format!("{}{name}", prefix.as_deref().unwrap_or_default());
-                let is_next = |file: &&mut DataFile| {
-                    shards > 1 && file.name == name && file.shards == shards
-                };
+                let is_next =
+                    |file: &&mut DataFile| shards > 1 && file.name == name && file.shards == shards;
                 match files.last_mut().filter(is_next) {
                     Some(file) => file.paths.push(path),
                     None => files.push(DataFile { name, paths: vec![path], shards }),

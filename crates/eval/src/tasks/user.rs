@@ -229,7 +229,10 @@ mod tests {
         let fields = json!({"q": "", "c": {"text": ["x", "y"], "label": ["A", "B"]}, "g": "B"});
         let asked = task.question(&record(fields)).unwrap();
         assert_eq!((&asked.continuations[..], asked.gold), (&["x".into(), "y".into()][..], 1));
-        assert_eq!((task.metrics(), task.sampler()), (&[Metric::Accuracy][..], Sampler::DrawnApart));
+        assert_eq!(
+            (task.metrics(), task.sampler()),
+            (&[Metric::Accuracy][..], Sampler::DrawnApart)
+        );
         let files = task.own_files().unwrap();
         assert!(files[0].as_ref().unwrap().ends_with("d.jsonl") && files[1].is_none());
     }

@@ -1,7 +1,9 @@
 //! `secateur eval`: what a model is worth, or what a pruned one has lost.
 
+use std::path::Path;
 use std::time::Instant;
 
+use anyhow::Context;
 use eval::Documents;
 use lm::{Model, Observer, scoring};
 use serde_json::{Value, json};
@@ -34,13 +36,34 @@ pub(crate) fn run(options: &EvalOptions, resolved: &Resolved) -> anyhow::Result<
     if options.running.json && options.format != Format::Text {
         return Err(BadInput::new("--json and --format: one layout expected, two found").into());
     }
+    for (option, path) in [("--report", &options.report), ("--answers", &options.tasks.answers)] {
+        path.as_deref().map_or(Ok(()), |path| check_folder(option, path))?;
+    }
     let found = measure(options, &*observer)?;
     drop(observer);
     found.tasks.as_ref().map_or(Ok(()), TaskFacts::write_answers)?;
+    let record = found.json(resolved, begun.elapsed().as_secs_f64());
+    if let Some(path) = &options.report {
+        let text = format!("{}\n", serde_json::to_string_pretty(&record)?);
+        let cannot = || format!("the report cannot be written to {}", path.display());
+        std::fs::write(path, text).with_context(cannot)?;
+    }
     if options.running.json {
-        return output::json(&found.json(resolved, begun.elapsed().as_secs_f64()));
+        return output::json(&record);
     }
     output::text(&found.render(options.format))
+}
+
+/// Refuses a file that could not be written once everything is measured.
+fn check_folder(option: &str, path: &Path) -> Result<(), BadInput> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.is_none_or(Path::is_dir) && !path.is_dir() {
+        true => Ok(()),
+        false => {
+            let problem = format!("{option} {}: a file in a folder expected", path.display());
+            Err(BadInput::new(problem).hint("make the folder first"))
+        }
+    }
 }
 
 fn measure(options: &EvalOptions, observer: &dyn Observer) -> anyhow::Result<Found> {

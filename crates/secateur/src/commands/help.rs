@@ -68,17 +68,19 @@ Examples:
 The text is tokenised once and cut into windows that do not overlap; the tail is dropped; every
 token of a window but the first is scored; the perplexity is exp of the mean loss.
 
-A task of your own is a TOML file, named like a task (--tasks colours.toml):
+A task of your own is a TOML file and named like a task (--tasks colours.toml):
     data = \"colours.jsonl\"          # beside it; also .json, .parquet, .arrow
     context = \"The colour of {thing} is\"
-    choices = [\"green\", \"red\"]       # templates too, or the field that lists them: \"choices.text\"
-    gold = \"label\"                  # the field with the right choice: a number from 0 or its text
-    labels = [\"G\", \"R\"]             # optional: what that field says instead, or the field that lists it
-    delimiter = \" \"                 # optional: between context and choice
-    metrics = [\"acc\", \"acc_norm\"]   # optional
-    shots = \"examples.jsonl\"        # optional: solved examples for --shots
-    sampler = \"first\"               # optional: or drawn, drawn-apart (never the question itself)
-    name = \"colours\"                # optional, and version = 1";
+    choices = [\"green\", \"red\"]      # templates too; or the field with the list: \"choices.text\"
+    gold = \"label\"                  # the field with the right choice: a number from 0, or its text
+  and, where the defaults do not do:
+    labels = [\"G\", \"R\"]             # what the gold field says; or the field with the list
+    delimiter = \" \"                 # between context and choice
+    metrics = [\"acc\", \"acc_norm\"]
+    shots = \"examples.jsonl\"        # solved examples for --shots
+    sampler = \"first\"               # or drawn, or drawn-apart: never the question itself
+    name = \"colours\"
+    version = 1";
 
 pub(crate) const STUDY: &str = "\
 Examples:

@@ -78,9 +78,37 @@ fn two_models_are_compared_question_by_question() {
     let first: Value = serde_json::from_str(answers.lines().next().unwrap()).unwrap();
     assert_eq!(first["answers"][1]["choices"].as_array().unwrap().len(), 2);
     assert_eq!(found["divergence"], Value::Null);
-    let markdown = bench.run(&format!("{line} --format markdown")).succeeded().stdout();
+    let line_with_report = format!("{line} --format markdown --report record.json");
+    let markdown = bench.run(&line_with_report).succeeded().stdout();
+    let record = fs::read(bench.path("record.json")).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(record["tasks"], found["tasks"]);
     assert!(markdown.starts_with("| task | metric | dense | other | difference |"), "{markdown}");
     assert!(markdown.contains("| flipped question |"), "{markdown}");
+}
+
+#[test]
+fn examples_are_drawn_by_seed_and_named_with_the_figures() {
+    let bench = bench();
+    fs::copy(bench.path("tasks/rte.jsonl"), bench.path("tasks/rte_train.jsonl")).unwrap();
+    let examples = |seed: u64| -> Vec<Value> {
+        let line = "eval dense --tasks rte --task-data tasks --shots 2 --answers a.jsonl";
+        let text = bench.run(&format!("{line} --shots-seed {seed}")).succeeded().stdout();
+        assert!(text.contains(&format!("2 shots (drawn, seed {seed})")), "{text}");
+        let answers = fs::read_to_string(bench.path("a.jsonl")).unwrap();
+        let of = |line| serde_json::from_str::<Value>(line).unwrap()["examples"].take();
+        answers.lines().map(of).collect()
+    };
+    let found = examples(7);
+    assert_eq!((&found, found.len()), (&examples(7), 12));
+    assert!(found != examples(8));
+    for (index, numbers) in found.iter().enumerate() {
+        let numbers = numbers.as_array().unwrap();
+        assert!(numbers.len() == 2 && !numbers.contains(&json!(index + 1)), "{numbers:?}");
+    }
+    let line = "eval dense --tasks tasks/colours.toml --shots 2 --json";
+    let shots = bench.run(line).succeeded().json()["tasks"]["tasks"][0]["shots"].take();
+    assert_eq!((&shots["count"], &shots["sampler"]), (&json!(2), &json!("first")));
 }
 
 #[test]
@@ -99,7 +127,10 @@ fn perplexities_follow_the_protocol_that_is_asked_for() {
     assert!(text.contains("of a word") && text.contains("1 documents in"), "{text}");
     fs::write(bench.path("wiki.txt"), " = A = \n \n It is @-@ so . \n = B = \n \n ( Yes ) \n")
         .unwrap();
-    let pages = ["{\"page\": \" = A = \\n \\n It is @-@ so . \"}", "{\"page\": \" = B = \\n \\n ( Yes ) \\n\"}"];
+    let pages = [
+        "{\"page\": \" = A = \\n \\n It is @-@ so . \"}",
+        "{\"page\": \" = B = \\n \\n ( Yes ) \\n\"}",
+    ];
     fs::write(bench.path("wiki.jsonl"), pages.join("\n")).unwrap();
     let wiki = |file: &str| {
         let line = format!("eval dense --perplexity {file} --perplexity-protocol wikitext --json");
@@ -107,9 +138,15 @@ fn perplexities_follow_the_protocol_that_is_asked_for() {
     };
     let found = wiki("wiki.txt");
     assert_eq!(found, wiki("wiki.jsonl"));
-    assert_eq!((&found["documents"]["count"], &found["documents"]["detokenised"]), (&json!(2), &json!(true)));
+    assert_eq!(
+        (&found["documents"]["count"], &found["documents"]["detokenised"]),
+        (&json!(2), &json!(true))
+    );
     // words and bytes of the pages as they are: " = A = \n \n It is @-@ so . " and " = B = \n \n ( Yes ) \n"
-    assert_eq!((&found["documents"]["words"], &found["documents"]["bytes"]), (&json!(18), &json!(46)));
+    assert_eq!(
+        (&found["documents"]["words"], &found["documents"]["bytes"]),
+        (&json!(18), &json!(46))
+    );
     let strided = bench.run(&format!("{line} strided --stride 16 --json")).succeeded().json();
     let result = &strided["perplexity"][0]["result"];
     assert_eq!((&result["stride"], &result["window"]), (&json!(16), &json!(64)));
@@ -130,6 +167,10 @@ fn what_cannot_be_asked_is_refused_in_plain_words() {
         ("eval dense --tasks boolq --task-data tasks", "boolq.jsonl, line 1: no field \"answer\""),
         ("eval dense --tasks rte --task-data tasks --shots 1", "rte_train.jsonl expected"),
         ("eval dense --tasks rte --task-data tasks --shots-seed 2", "--shots"),
+        (
+            "eval dense --tasks rte --task-data tasks --report no/r.json",
+            "--report no/r.json: a file",
+        ),
         ("eval dense --tasks rte --task-data tasks --flips", "--flips compares two models"),
         (
             "eval dense --tasks rte --task-data tasks --json --format markdown",
