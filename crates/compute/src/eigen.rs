@@ -1,19 +1,15 @@
 //! Eigendecompositions of symmetric matrices.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par, Side};
+use faer::{MatRef, Side};
 use rayon::prelude::*;
 
-use crate::{Matrix, mirror_lower};
-
-/// Rows of an inverse that one task makes.
-const ROWS: usize = 96;
+use crate::{Matrix, add_gram, mirror_lower};
 
 /// `H = Q · diag(λ) · Qᵀ`.
 pub struct Eigen {
     /// λ, `[n]`, ascending.
     values: Vec<f32>,
-    /// Q, `[n, n]`, one eigenvector a column.
+    /// Qᵀ, `[n, n]`, one eigenvector a row.
     vectors: Matrix,
 }
 
@@ -32,8 +28,8 @@ impl Eigen {
         }
         let h = MatRef::from_row_major_slice(h.as_slice(), n, n);
         let eigen = h.self_adjoint_eigen(Side::Lower).ok()?;
-        let rows = (0..n).flat_map(|row| (0..n).map(move |column| (row, column)));
-        let vectors: Vec<f32> = rows.map(|(row, column)| eigen.U()[(row, column)]).collect();
+        let rows = (0..n).flat_map(|vector| (0..n).map(move |place| (place, vector)));
+        let vectors: Vec<f32> = rows.map(|place| eigen.U()[place]).collect();
         let values: Vec<f32> = (0..n).map(|index| eigen.S()[index]).collect();
         let finite = [&values, &vectors].iter().all(|v| crate::first_non_finite(v).is_none());
         finite.then(|| Self { values, vectors: Matrix::from_vec(n, n, vectors) })
@@ -49,27 +45,21 @@ impl Eigen {
         self.values.first().copied()
     }
 
-    /// `(H + shift · I)⁻¹ = Q · diag(1 / (λ + shift)) · Qᵀ`, `[n, n]`, both triangles: `n³` operations.
-    /// The result does not depend on the number of threads.
+    /// `(H + shift · I)⁻¹ = Q · diag(1 / (λ + shift)) · Qᵀ`, `[n, n]`, both triangles: the Gram matrix
+    /// of the eigenvectors divided by the roots of `λ + shift`, `n³` operations. The result does not
+    /// depend on the number of threads.
+    ///
+    /// `λ + shift` must be above zero for every eigenvalue, or the inverse is NaN.
     pub fn shifted_inverse(&self, shift: f32) -> Matrix {
         let n = self.values.len();
         let mut scaled = self.vectors.clone();
-        for row in scaled.as_mut_slice().chunks_mut(n.max(1)) {
-            row.iter_mut().zip(&self.values).for_each(|(value, lambda)| *value /= lambda + shift);
-        }
-        let mut inverse = Matrix::zeros(n, n);
-        let left = MatRef::from_row_major_slice(scaled.as_slice(), n, n);
-        let right = MatRef::from_row_major_slice(self.vectors.as_slice(), n, n);
-        let strips = inverse.as_mut_slice().par_chunks_mut(ROWS * n.max(1)).enumerate();
-        // the long strips are at the end and are to begin first
-        strips.rev().for_each(|(task, strip)| {
-            let first = task * ROWS;
-            let rows = strip.len() / n;
-            let end = first + rows;
-            let strip = MatMut::from_row_major_slice_mut(strip, rows, n).subcols_mut(0, end);
-            let (left, right) = (left.subrows(first, rows), right.subrows(0, end).transpose());
-            matmul(strip, Accum::Replace, left, right, 1.0, Par::Seq);
+        let rows = scaled.as_mut_slice().par_chunks_mut(n.max(1)).zip(&self.values);
+        rows.for_each(|(vector, lambda)| {
+            let scale = (lambda + shift).sqrt().recip();
+            vector.iter_mut().for_each(|value| *value *= scale);
         });
+        let mut inverse = Matrix::zeros(n, n);
+        add_gram(scaled.view(), &mut inverse);
         mirror_lower(&mut inverse);
         inverse
     }

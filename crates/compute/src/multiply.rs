@@ -1,33 +1,70 @@
-//! Products of f32 matrices.
+//! Products with a symmetric matrix.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use crate::Matrix;
+use crate::{KernelLevel, Linear, Matrix, Precision};
 
-/// Rows that one task makes.
+/// Rows that one task of the library makes.
 const ROWS: usize = 96;
 
-/// Writes `left · right` to `product`.
-///
-/// `left`: `[rows, inner]`, `right`: `[inner, cols]`, `product`: `[rows, cols]`. The result does not
-/// depend on the number of threads.
-///
-/// # Panics
-/// When the shapes do not fit.
-pub fn multiply(left: &Matrix, right: &Matrix, product: &mut Matrix) {
-    let (inner, cols) = (left.cols(), right.cols());
-    assert_eq!((inner, product.rows(), product.cols()), (right.rows(), left.rows(), cols));
-    if inner == 0 || cols == 0 || left.rows() == 0 {
-        return product.as_mut_slice().fill(0.0);
+/// A symmetric matrix, `[n, n]`, as the right side of products in f32.
+pub struct Multiplier {
+    held: Held,
+}
+
+enum Held {
+    /// Panels of our own kernels, whose `x · Wᵀ` is the product, for the matrix is symmetric.
+    Packed(Linear),
+    /// For faer, which knows the instructions of processors that ours do not.
+    Plain(Matrix),
+}
+
+impl Multiplier {
+    /// Prepares `matrix`, both triangles, for products.
+    ///
+    /// # Panics
+    /// When it is not square.
+    pub fn new(matrix: Matrix) -> Self {
+        Self::at(KernelLevel::active(), matrix)
     }
-    let right = MatRef::from_row_major_slice(right.as_slice(), inner, cols);
-    let rows = product.as_mut_slice().par_chunks_mut(ROWS * cols);
-    rows.zip(left.as_slice().par_chunks(ROWS * inner)).for_each(|(product, left)| {
-        let rows = product.len() / cols;
-        let product = MatMut::from_row_major_slice_mut(product, rows, cols);
-        let left = MatRef::from_row_major_slice(left, rows, inner);
+
+    fn at(level: KernelLevel, matrix: Matrix) -> Self {
+        assert_eq!(matrix.rows(), matrix.cols(), "a square matrix");
+        let held = match level {
+            KernelLevel::Portable => Held::Plain(matrix),
+            _ => Held::Packed(Linear::new(matrix, None, Precision::F32)),
+        };
+        Self { held }
+    }
+
+    /// Writes `left · matrix` to `product`, `[rows, n]` both. Each element is one sum in one fixed
+    /// order, whatever the number of threads.
+    ///
+    /// # Panics
+    /// When `left` is not as wide as the matrix.
+    pub fn multiply(&self, left: &Matrix, product: &mut Matrix) {
+        match &self.held {
+            Held::Packed(linear) => linear.apply_into(left.view(), product),
+            Held::Plain(matrix) => multiply_by_library(left, matrix, product),
+        }
+    }
+}
+
+fn multiply_by_library(left: &Matrix, right: &Matrix, product: &mut Matrix) {
+    let n = right.rows();
+    assert_eq!(left.cols(), n, "the matrix is as wide as what it is multiplied by");
+    product.reshape(left.rows(), n);
+    if n == 0 {
+        return;
+    }
+    let right = MatRef::from_row_major_slice(right.as_slice(), n, n);
+    let rows = product.as_mut_slice().par_chunks_mut(ROWS * n);
+    rows.zip(left.as_slice().par_chunks(ROWS * n)).for_each(|(product, left)| {
+        let rows = product.len() / n;
+        let product = MatMut::from_row_major_slice_mut(product, rows, n);
+        let left = MatRef::from_row_major_slice(left, rows, n);
         matmul(product, Accum::Replace, left, right, 1.0, Par::Seq);
     });
 }
@@ -35,25 +72,35 @@ pub fn multiply(left: &Matrix, right: &Matrix, product: &mut Matrix) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror_lower;
     use crate::testing::{bits, in_pool, random};
 
     #[test]
     fn every_element_is_the_plain_sum_on_any_number_of_threads() {
-        for (rows, inner, cols) in [(1, 1, 1), (0, 3, 2), (3, 0, 2), (97, 33, 20), (200, 5, 41)] {
-            let (left, right) = (random(rows, inner, 1), random(inner, cols, 2));
-            let product = |threads: usize| {
-                let mut product = random(rows, cols, 3);
-                in_pool(threads, || multiply(&left, &right, &mut product));
-                product
-            };
-            let found = product(1);
-            for row in 0..rows {
-                for col in 0..cols {
-                    let sum = (0..inner).map(|k| left.row(row)[k] * right.row(k)[col]).sum::<f32>();
-                    assert!((found.row(row)[col] - sum).abs() < 1e-5);
+        for (rows, n) in [(1, 1), (0, 3), (3, 0), (97, 33), (200, 41), (5, 1100)] {
+            let left = random(rows, n, 1);
+            let mut right = random(n, n, 2);
+            mirror_lower(&mut right);
+            for level in [KernelLevel::Portable, KernelLevel::active()] {
+                let multiplier = Multiplier::at(level, right.clone());
+                let product = |threads: usize| {
+                    let mut product = random(2, 7, 3);
+                    in_pool(threads, || multiplier.multiply(&left, &mut product));
+                    product
+                };
+                let found = product(1);
+                assert_eq!((found.rows(), found.cols()), (rows, n));
+                for row in 0..rows {
+                    for col in 0..n {
+                        let term = |k| f64::from(left.row(row)[k]) * f64::from(right.row(k)[col]);
+                        let sum = (0..n).map(term).sum::<f64>();
+                        let error = (f64::from(found.row(row)[col]) - sum).abs();
+                        let allowed = 1e-6 * (n as f64).sqrt().max(4.0);
+                        assert!(error < allowed, "{level} {rows} {n}: {error}");
+                    }
                 }
+                assert_eq!(bits(found.as_slice()), bits(product(3).as_slice()));
             }
-            assert_eq!(bits(found.as_slice()), bits(product(3).as_slice()));
         }
     }
 }

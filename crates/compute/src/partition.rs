@@ -5,75 +5,81 @@ use rayon::prelude::*;
 use crate::precision::PIECE;
 use crate::select::key;
 
-/// Bits of a key that one count looks at.
-const BITS: u32 = 11;
+/// Bits of a key by which scores are sorted into bins.
+const BITS: u32 = 12;
 
 /// [`mark_smallest`](crate::mark_smallest) for so many scores that they are worth several threads:
 /// exactly `k` entries become true, the others false; of equal scores the one with the lower index
-/// goes first. The key's bits are counted from the top until the last that is selected is known.
+/// goes first.
 ///
 /// # Panics
 /// When `k` is larger than the number of scores, or the mask is of another length.
 pub fn mark_smallest_of_many(scores: &[f32], k: usize, mask: &mut [bool]) {
+    mark(scores, k, mask, key);
+}
+
+/// [`mark_smallest_of_many`] by the absolute values of the scores.
+///
+/// # Panics
+/// When `k` is larger than the number of values, or the mask is of another length.
+pub fn mark_least_of_many(values: &[f32], k: usize, mask: &mut [bool]) {
+    mark(values, k, mask, |value| value.to_bits() & (u32::MAX >> 1));
+}
+
+/// Marks the `k` smallest keys, the first of equal ones. Three looks at the scores: one counts how many
+/// are in each bin, one takes out the keys of the bin in which the `k`-th is, one marks.
+fn mark(scores: &[f32], k: usize, mask: &mut [bool], key: impl Fn(f32) -> u32 + Copy + Sync) {
     assert_eq!(scores.len(), mask.len(), "one entry per score");
     assert!(k <= scores.len(), "{k} of {} scores cannot be selected", scores.len());
     if k == 0 || k == scores.len() {
         return mask.fill(k > 0);
     }
-    let (last, ties) = last_selected(scores, k);
-    let tied = |scores: &[f32]| scores.iter().filter(|score| key(**score) == last).count();
-    let mut allowed: Vec<usize> = scores.par_chunks(PIECE).map(tied).collect();
-    let mut left = ties;
-    for count in &mut allowed {
-        *count = left.min(*count);
-        left -= *count;
-    }
+    let (bin, within) = bin_of(&counts(scores, key), k);
+    let in_bin = |scores: &[f32]| -> Vec<u32> {
+        let keys = scores.iter().map(|score| key(*score));
+        keys.filter(|key| key >> (u32::BITS - BITS) == bin).collect()
+    };
+    let pieces: Vec<Vec<u32>> = scores.par_chunks(PIECE).map(in_bin).collect();
+    let mut keys = pieces.concat();
+    let (below, &mut last, _) = keys.select_nth_unstable(within - 1);
+    let mut left = within - below.iter().filter(|key| **key < last).count();
+    let allowed = pieces.iter().map(|keys| {
+        let ties = keys.iter().filter(|key| **key == last).count().min(left);
+        left -= ties;
+        ties
+    });
+    let allowed: Vec<usize> = allowed.collect();
     let pieces = mask.par_chunks_mut(PIECE).zip(scores.par_chunks(PIECE)).zip(allowed);
-    pieces.for_each(|((mask, scores), mut ties)| {
-        for (mask, score) in mask.iter_mut().zip(scores) {
-            let tie = key(*score) == last && ties > 0;
-            ties -= usize::from(tie);
-            *mask = tie || key(*score) < last;
-        }
+    pieces.for_each(|((mask, scores), ties)| {
+        let keys = scores.iter().map(|score| key(*score));
+        mask.iter_mut().zip(keys).for_each(|(mask, key)| *mask = key < last);
+        let tied = mask.iter_mut().zip(scores).filter(|(_, score)| key(**score) == last);
+        tied.take(ties).for_each(|(mask, _)| *mask = true);
     });
 }
 
-/// The key of the `k`-th smallest score, and how many scores with that key are among the `k`.
-fn last_selected(scores: &[f32], mut k: usize) -> (u32, usize) {
-    let (mut prefix, mut known) = (0u32, 0u32);
-    while known < u32::BITS {
-        let bits = BITS.min(u32::BITS - known);
-        let shift = u32::BITS - known - bits;
-        let counts = counts(scores, prefix, known, shift);
-        let mut digit = 0;
-        while counts[digit] < k {
-            k -= counts[digit];
-            digit += 1;
-        }
-        prefix = (prefix << bits) | digit as u32;
-        known += bits;
+/// The bin in which the `k`-th smallest key is, and which of the bin's it is.
+fn bin_of(counts: &[usize], mut k: usize) -> (u32, usize) {
+    let mut bin = 0;
+    while counts[bin] < k {
+        k -= counts[bin];
+        bin += 1;
     }
-    (prefix, k)
+    (bin as u32, k)
 }
 
-/// How many keys that begin with the `known` bits `prefix` go on with each value of the bits down to
-/// `shift`.
-fn counts(scores: &[f32], prefix: u32, known: u32, shift: u32) -> Vec<usize> {
-    let bits = u32::BITS - known - shift;
+/// How many keys are in each bin.
+fn counts(scores: &[f32], key: impl Fn(f32) -> u32 + Copy + Sync) -> Vec<usize> {
     let count = |scores: &[f32]| {
-        let mut counts = vec![0usize; 1 << bits];
-        for key in scores.iter().map(|score| key(*score)) {
-            if known == 0 || key >> (shift + bits) == prefix {
-                counts[(key >> shift) as usize & ((1 << bits) - 1)] += 1;
-            }
-        }
+        let mut counts = vec![0usize; 1 << BITS];
+        scores.iter().for_each(|score| counts[(key(*score) >> (u32::BITS - BITS)) as usize] += 1);
         counts
     };
     let add = |mut sum: Vec<usize>, counts: Vec<usize>| {
         sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         sum
     };
-    scores.par_chunks(4 * PIECE).map(count).reduce(|| vec![0; 1 << bits], add)
+    scores.par_chunks(16 * PIECE).map(count).reduce(|| vec![0; 1 << BITS], add)
 }
 
 #[cfg(test)]
@@ -89,6 +95,10 @@ mod tests {
         mark_smallest(scores, k, &mut expected);
         mark_smallest_of_many(scores, k, &mut found);
         assert!(expected == found, "{k} of {}", scores.len());
+        let sizes: Vec<f32> = scores.iter().map(|score| score.abs()).collect();
+        mark_smallest(&sizes, k, &mut expected);
+        mark_least_of_many(scores, k, &mut found);
+        assert!(expected == found, "{k} of {} sizes", scores.len());
     }
 
     proptest! {

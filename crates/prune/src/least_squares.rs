@@ -1,16 +1,16 @@
 //! Least squares on the kept weights.
 
-use compute::Matrix;
+use compute::{Matrix, Multiplier};
 use rayon::prelude::*;
 
 /// Lowers `(w − w₀)ᵀ G (w − w₀)` of every row over its kept weights by conjugate gradients.
 ///
-/// `gram`: `[in, in]`, both triangles, of unit diagonal (so that it needs no preconditioner);
+/// `gram`: `[in, in]`, of unit diagonal (so that it needs no preconditioner);
 /// `dense`: w₀ of every row, `[out, in]`; `removed`: row after row; `weights`: w, `[out, in]`, zero
 /// where removed. A row stops when its residual has fallen to `tolerance` of what it began with, or
 /// after `iterations`; no iteration makes the value larger.
 pub(crate) fn conjugate_gradient(
-    gram: &Matrix,
+    gram: &Multiplier,
     dense: &Matrix,
     removed: &[bool],
     weights: &mut Matrix,
@@ -21,16 +21,19 @@ pub(crate) fn conjugate_gradient(
     if rows * cols == 0 {
         return;
     }
-    let mut product = Matrix::zeros(rows, cols);
+    let mut product = Matrix::default();
     let mut direction = difference(dense, weights);
-    compute::multiply(&direction, gram, &mut product);
+    gram.multiply(&direction, &mut product);
     mask(&mut product, removed);
     let mut residual = product.clone();
     direction.as_mut_slice().copy_from_slice(residual.as_slice());
     let begun: Vec<f64> = residual.as_slice().par_chunks(cols).map(square).collect();
     let floor = f64::from(tolerance) * f64::from(tolerance);
     for _ in 0..iterations {
-        compute::multiply(&direction, gram, &mut product);
+        if residual.as_slice().par_chunks(cols).zip(&begun).all(|(r, b)| square(r) <= b * floor) {
+            break;
+        }
+        gram.multiply(&direction, &mut product);
         let rows = weights.as_mut_slice().par_chunks_mut(cols);
         let rows = rows.zip(residual.as_mut_slice().par_chunks_mut(cols));
         let rows = rows.zip(direction.as_mut_slice().par_chunks_mut(cols));

@@ -32,7 +32,27 @@ impl Mask {
     /// # Panics
     /// When an N:M pattern does not divide the inputs ([`Pattern::check`] refuses it before).
     pub fn of_smallest(scores: &Matrix, pattern: Pattern, scope: Scope) -> Self {
-        let (rows, cols) = (scores.rows(), scores.cols());
+        let many = compute::mark_smallest_of_many;
+        Self::chosen(scores, (pattern, scope), many, compute::mark_smallest)
+    }
+
+    /// Removes the smallest `weights` (`[out, in]`), as [`Mask::of_smallest`] does.
+    pub fn of_least_size(weights: &Matrix, pattern: Pattern, scope: Scope) -> Self {
+        let few = |weights: &[f32], count: usize, removed: &mut [bool]| {
+            let sizes: Vec<f32> = weights.iter().map(|weight| weight.abs()).collect();
+            compute::mark_smallest(&sizes, count, removed);
+        };
+        Self::chosen(weights, (pattern, scope), compute::mark_least_of_many, few)
+    }
+
+    /// Removes in every group what `many` of all values, or `few` of a group's, mark.
+    fn chosen(
+        values: &Matrix,
+        (pattern, scope): (Pattern, Scope),
+        many: impl Fn(&[f32], usize, &mut [bool]),
+        few: impl Fn(&[f32], usize, &mut [bool]) + Sync,
+    ) -> Self {
+        let (rows, cols) = (values.rows(), values.cols());
         let mut removed = vec![false; rows * cols];
         let group = match (pattern, scope) {
             (Pattern::NofM { of, .. }, _) => of,
@@ -45,22 +65,16 @@ impl Mask {
             Pattern::Fraction { sparsity } => (group as f64 * sparsity) as usize,
         };
         if group == removed.len() {
-            compute::mark_smallest_of_many(scores.as_slice(), count, &mut removed);
+            many(values.as_slice(), count, &mut removed);
             return Self { rows, cols, removed };
         }
         let width = cols.max(1);
-        let rows_of = removed.par_chunks_mut(width).zip(scores.as_slice().par_chunks(width));
-        rows_of.for_each(|(removed, scores)| {
-            let groups = removed.chunks_mut(group).zip(scores.chunks(group));
-            groups.for_each(|(removed, scores)| compute::mark_smallest(scores, count, removed));
+        let rows_of = removed.par_chunks_mut(width).zip(values.as_slice().par_chunks(width));
+        rows_of.for_each(|(removed, values)| {
+            let groups = removed.chunks_mut(group).zip(values.chunks(group));
+            groups.for_each(|(removed, values)| few(values, count, removed));
         });
         Self { rows, cols, removed }
-    }
-
-    /// Removes the smallest `weights` (`[out, in]`), as [`Mask::of_smallest`] does.
-    pub fn of_least_size(weights: &Matrix, pattern: Pattern, scope: Scope) -> Self {
-        let sizes = weights.as_slice().par_iter().map(|weight| weight.abs()).collect();
-        Self::of_smallest(&Matrix::from_vec(weights.rows(), weights.cols(), sizes), pattern, scope)
     }
 
     /// The mask of `removed`, row after row.
@@ -148,6 +162,14 @@ mod tests {
             let pattern = Pattern::NofM { keep: 2, of: 8 };
             let groups = Mask::of_smallest(&scores, pattern, Scope::Row);
             prop_assert_eq!(groups.removed(), twin(&scores, 8, 6));
+            let signed = scores.as_slice().iter().enumerate();
+            let signed = signed.map(|(i, score)| if i % 3 == 0 { -score } else { *score }).collect();
+            let signed = Matrix::from_vec(7, 16, signed);
+            for (pattern, scope, same) in
+                [(fraction, Scope::Row, row), (fraction, Scope::Layer, layer), (pattern, Scope::Row, groups)]
+            {
+                prop_assert_eq!(Mask::of_least_size(&signed, pattern, scope), same);
+            }
         }
 
         #[test]

@@ -7,7 +7,12 @@ use compute::Matrix;
 pub(crate) struct Normalised {
     /// The Gram matrix of the inputs, `[in, in]`, both triangles, damping included.
     pub(crate) gram: Matrix,
-    /// The norms, `[in]`.
+    /// What leads there and back.
+    pub(crate) scale: Scale,
+}
+
+/// The norms of the inputs, `[in]`.
+pub(crate) struct Scale {
     norms: Vec<f32>,
 }
 
@@ -26,9 +31,11 @@ impl Normalised {
             row.iter_mut().zip(&inverse).for_each(|(value, other)| *value *= scale * other);
             row[i] = 1.0;
         }
-        Self { gram, norms }
+        Self { gram, scale: Scale { norms } }
     }
+}
 
+impl Scale {
     /// The weights of the problem for `dense`, `[out, in]`.
     pub(crate) fn weights(&self, dense: &Matrix) -> Matrix {
         let mut weights = dense.clone();

@@ -1,10 +1,10 @@
 //! Least squares on the weights that a mask keeps.
 
-use compute::Matrix;
+use compute::{Matrix, Multiplier};
 
 use crate::least_squares::conjugate_gradient;
 use crate::methods::{PrunedLinear, Room};
-use crate::normalised::Normalised;
+use crate::normalised::{Normalised, Scale};
 use crate::{InputStatistics, Result};
 
 /// What is added to the diagonal of the Gram matrix, in units of its mean.
@@ -21,26 +21,27 @@ const TOLERANCE: f32 = 1e-4;
 /// left them, by conjugate gradients on the Gram matrix that the linears of the site share
 /// (preconditioned by its diagonal).
 pub(crate) struct Refit {
-    problem: Normalised,
+    gram: Multiplier,
+    scale: Scale,
 }
 
 impl Refit {
-    /// The normalised Gram; dense and pruned weights of that problem, and three of the iteration.
-    pub(crate) const ROOM: Room = Room { site_matrices: 1, linear_matrices: 5 };
+    /// The normalised Gram while it is packed; dense and pruned weights of that problem, and three of the iteration.
+    pub(crate) const ROOM: Room = Room { site_matrices: 2, linear_matrices: 5 };
 
     /// Prepares what the linears of a site share.
     pub(crate) fn prepare(inputs: &InputStatistics) -> Result<Self> {
-        Ok(Self { problem: Normalised::new(inputs.symmetric_gram()?, DAMPING) })
+        let Normalised { gram, scale } = Normalised::new(inputs.symmetric_gram()?, DAMPING);
+        Ok(Self { gram: Multiplier::new(gram), scale })
     }
 
     /// Changes the kept weights of `pruned`, `[out, in]`; `dense` holds what they were at first.
     pub(crate) fn refit(&self, dense: &Matrix, mut pruned: PrunedLinear) -> PrunedLinear {
         let removed = pruned.mask.removed();
-        let target = self.problem.weights(dense);
-        let mut weights = self.problem.weights(&pruned.weights);
-        let gram = &self.problem.gram;
-        conjugate_gradient(gram, &target, removed, &mut weights, ITERATIONS, TOLERANCE);
-        self.problem.restore(&mut weights, &pruned.weights, removed);
+        let target = self.scale.weights(dense);
+        let mut weights = self.scale.weights(&pruned.weights);
+        conjugate_gradient(&self.gram, &target, removed, &mut weights, ITERATIONS, TOLERANCE);
+        self.scale.restore(&mut weights, &pruned.weights, removed);
         pruned.weights = weights;
         pruned
     }

@@ -101,12 +101,9 @@ fn input_norms_agree_with_the_authors_scaler() {
 
 /// `‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖²`.
 fn output_error(dense: &Matrix, pruned: &Matrix, inputs: &Matrix) -> f64 {
-    let columns = (0..inputs.cols()).flat_map(|j| (0..inputs.rows()).map(move |t| (t, j)));
-    let turned = columns.map(|(token, input)| inputs.row(token)[input]).collect();
-    let turned = Matrix::from_vec(inputs.cols(), inputs.rows(), turned);
+    let tokens = compute::Linear::new(inputs.clone(), None, compute::Precision::F32);
     let size = |weights: &Matrix| {
-        let mut outputs = Matrix::zeros(weights.rows(), inputs.rows());
-        compute::multiply(weights, &turned, &mut outputs);
+        let outputs = tokens.apply(weights.view());
         outputs.as_slice().iter().map(|value| f64::from(*value).powi(2)).sum::<f64>()
     };
     let pairs = dense.as_slice().iter().zip(pruned.as_slice());

@@ -1,10 +1,10 @@
 //! ADMM with a mask that is chosen on the way.
 
-use compute::Matrix;
+use compute::{Matrix, Multiplier};
 use rayon::prelude::*;
 
 use super::{Method, Prepared, PrunedLinear, Room, Target, damping};
-use crate::normalised::Normalised;
+use crate::normalised::{Normalised, Scale};
 use crate::{InputStatistics, Mask, Needs, Pattern, Result, Scope};
 
 /// What is added to the unit diagonal; ten times more after each failure.
@@ -74,18 +74,21 @@ Reference
     }
 
     fn prepare<'a>(&self, inputs: &'a InputStatistics) -> Result<Box<dyn Prepared + 'a>> {
-        let problem = Normalised::new(inputs.symmetric_gram()?, 0.0);
-        let invert = |damping: f32| compute::symmetric_inverse(&problem.gram, damping + RHO);
+        let Normalised { gram, scale } = Normalised::new(inputs.symmetric_gram()?, 0.0);
+        let invert = |damping: f32| compute::symmetric_inverse(&gram, damping + RHO);
         let (inverse, damping) = damping::raised(DAMPING, invert)?;
-        Ok(Box::new(Alternation { problem, inverse, damping }))
+        let [gram, inverse] = [gram, inverse].map(Multiplier::new);
+        Ok(Box::new(Alternation { gram, scale, inverse, damping }))
     }
 }
 
 /// What the linears of a site share.
 struct Alternation {
-    problem: Normalised,
+    /// A.
+    gram: Multiplier,
+    scale: Scale,
     /// `(A + damping · I + ρI)⁻¹`, `[in, in]`.
-    inverse: Matrix,
+    inverse: Multiplier,
     damping: f32,
 }
 
@@ -95,10 +98,10 @@ impl Prepared for Alternation {
     }
 
     fn prune(&self, dense: &Matrix, target: Target) -> Result<PrunedLinear> {
-        let mut free = self.problem.weights(dense);
+        let mut free = self.scale.weights(dense);
         // W₀(A + damping · I)
-        let mut goal = Matrix::zeros(dense.rows(), dense.cols());
-        compute::multiply(&free, &self.problem.gram, &mut goal);
+        let mut goal = Matrix::default();
+        self.gram.multiply(&free, &mut goal);
         let pairs = goal.as_mut_slice().par_iter_mut().zip(free.as_slice().par_iter());
         pairs.for_each(|(goal, weight)| *goal += self.damping * weight);
         // U, the scaled dual; then Z, the sparse copy, is what the mask keeps of W + U
@@ -111,11 +114,11 @@ impl Prepared for Alternation {
                 mask = Mask::of_least_size(&dual, at(iteration, target.pattern), target.scope);
             }
             split(&mut dual, mask.removed(), &goal, &mut right);
-            compute::multiply(&right, &self.inverse, &mut free);
+            self.inverse.multiply(&right, &mut free);
         }
         dual.add_assign(&free);
         mask.apply(&mut dual);
-        self.problem.restore(&mut dual, dense, mask.removed());
+        self.scale.restore(&mut dual, dense, mask.removed());
         Ok(PrunedLinear { mask, weights: dual })
     }
 }

@@ -1,11 +1,11 @@
 //! ALPS: operator splitting for the support, conjugate gradients for the weights.
 
-use compute::{Eigen, Matrix};
+use compute::{Eigen, Matrix, Multiplier};
 use rayon::prelude::*;
 
 use super::{Method, Prepared, PrunedLinear, Room, Target, damping};
 use crate::least_squares::conjugate_gradient;
-use crate::normalised::Normalised;
+use crate::normalised::{Normalised, Scale};
 use crate::{InputStatistics, Mask, Needs, Result, Scope};
 
 /// What is added to the diagonal, in units of its mean; ten times more after each failure.
@@ -88,18 +88,20 @@ Reference
             let definite = eigen.smallest().is_none_or(|smallest| smallest > 0.0);
             definite.then_some((problem, eigen))
         };
-        let ((problem, eigen), damping) = damping::raised(DAMPING, decompose)?;
-        let inverse = eigen.shifted_inverse(RHO);
-        Ok(Box::new(Splitting { problem, eigen, inverse, damping }))
+        let ((Normalised { gram, scale }, eigen), damping) = damping::raised(DAMPING, decompose)?;
+        let inverse = Multiplier::new(eigen.shifted_inverse(RHO));
+        Ok(Box::new(Splitting { gram: Multiplier::new(gram), scale, eigen, inverse, damping }))
     }
 }
 
 /// What the linears of a site share.
 struct Splitting {
-    problem: Normalised,
+    /// A.
+    gram: Multiplier,
+    scale: Scale,
     eigen: Eigen,
     /// `(A + ρI)⁻¹` for the first rho, `[in, in]`.
-    inverse: Matrix,
+    inverse: Multiplier,
     damping: f32,
 }
 
@@ -109,8 +111,8 @@ impl Prepared for Splitting {
     }
 
     fn prune(&self, dense: &Matrix, target: Target) -> Result<PrunedLinear> {
-        let weights = self.problem.weights(dense);
-        let mut state = State::new(&weights, &self.problem.gram, target);
+        let weights = self.scale.weights(dense);
+        let mut state = State::new(&weights, &self.gram, target);
         if state.mask.count() == 0 {
             return Ok(PrunedLinear { mask: state.mask, weights: dense.clone() });
         }
@@ -118,9 +120,9 @@ impl Prepared for Splitting {
         let State { mut free, .. } = state;
         let mask = Mask::of_least_size(&free, target.pattern, target.scope);
         mask.apply(&mut free);
-        let (gram, removed) = (&self.problem.gram, mask.removed());
-        conjugate_gradient(gram, &weights, removed, &mut free, ITERATIONS, TOLERANCE);
-        self.problem.restore(&mut free, dense, removed);
+        let removed = mask.removed();
+        conjugate_gradient(&self.gram, &weights, removed, &mut free, ITERATIONS, TOLERANCE);
+        self.scale.restore(&mut free, dense, removed);
         Ok(PrunedLinear { mask, weights: free })
     }
 }
@@ -149,7 +151,7 @@ impl Splitting {
                 restarts += 1;
                 state.begin(weights);
             }
-            current = Some(self.eigen.shifted_inverse(rho));
+            current = Some(Multiplier::new(self.eigen.shifted_inverse(rho)));
         }
     }
 }
@@ -161,21 +163,26 @@ struct State {
     goal: Matrix,
     /// B.
     free: Matrix,
-    /// The sparse copy D where the mask keeps, the dual V where it removes: each is zero where the
-    /// other is not.
+    /// The sparse copy D where the mask keeps, the dual V where it removes, divided by `unit`: each is
+    /// zero where the other is not.
     split: Matrix,
+    /// The rho of the last iteration.
+    unit: f32,
     /// The right side of the next B.
     right: Matrix,
     mask: Mask,
 }
 
+/// Values that one task changes.
+const PIECE: usize = 1 << 14;
+
 impl State {
-    fn new(weights: &Matrix, gram: &Matrix, target: Target) -> Self {
-        let mut goal = Matrix::zeros(weights.rows(), weights.cols());
-        compute::multiply(weights, gram, &mut goal);
+    fn new(weights: &Matrix, gram: &Multiplier, target: Target) -> Self {
+        let mut goal = Matrix::default();
+        gram.multiply(weights, &mut goal);
         let mask = Mask::of_least_size(weights, target.pattern, target.scope);
-        let (free, right) = (weights.clone(), goal.clone());
-        let mut state = Self { target, goal, free, split: weights.clone(), right, mask };
+        let (free, right, unit) = (weights.clone(), goal.clone(), RHO);
+        let mut state = Self { target, goal, free, split: weights.clone(), unit, right, mask };
         state.mask.apply(&mut state.split);
         state
     }
@@ -188,20 +195,28 @@ impl State {
     }
 
     /// `B = (A + ρI)⁻¹(W₀A − V + ρD)`; D keeps the largest of `B + V/ρ`; `V += ρ(B − D)`.
-    fn iterate(&mut self, inverse: &Matrix, rho: f32) {
-        let right = self.right.as_mut_slice().par_iter_mut().zip(self.goal.as_slice().par_iter());
-        let right = right.zip(self.split.as_slice().par_iter()).zip(self.mask.removed().par_iter());
-        right.for_each(|(((right, goal), split), removed)| {
-            *right = if *removed { goal - split } else { goal + rho * split };
-        });
-        compute::multiply(&self.right, inverse, &mut self.free);
-        let split = self.split.as_mut_slice().par_iter_mut().zip(self.free.as_slice().par_iter());
-        split.zip(self.mask.removed().par_iter()).for_each(|((split, free), removed)| {
-            *split = if *removed { free + *split / rho } else { *free };
+    fn iterate(&mut self, inverse: &Multiplier, rho: f32) {
+        let unit = std::mem::replace(&mut self.unit, rho);
+        let right = self.right.as_mut_slice().par_chunks_mut(PIECE);
+        let parts = right.zip(self.goal.as_slice().par_chunks(PIECE));
+        let parts = parts.zip(self.split.as_slice().par_chunks(PIECE));
+        parts.zip(self.mask.removed().par_chunks(PIECE)).for_each(
+            |(((right, goal), split), mask)| {
+                let values = right.iter_mut().zip(goal).zip(split).zip(mask);
+                for (((right, goal), split), removed) in values {
+                    *right = goal + if *removed { -unit } else { rho } * split;
+                }
+            },
+        );
+        inverse.multiply(&self.right, &mut self.free);
+        let split = self.split.as_mut_slice().par_chunks_mut(PIECE);
+        let parts = split.zip(self.free.as_slice().par_chunks(PIECE));
+        parts.zip(self.mask.removed().par_chunks(PIECE)).for_each(|((split, free), mask)| {
+            for ((split, free), removed) in split.iter_mut().zip(free).zip(mask) {
+                *split = free + if *removed { unit / rho } else { 0.0 } * *split;
+            }
         });
         self.mask = Mask::of_least_size(&self.split, self.target.pattern, self.target.scope);
-        let split = self.split.as_mut_slice().par_iter_mut().zip(self.mask.removed().par_iter());
-        split.filter(|(_, removed)| **removed).for_each(|(split, _)| *split *= rho);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use compute::Matrix;
+use compute::{Matrix, Multiplier};
 use rayon::prelude::*;
 
 use super::{Exchange, Refinement, group_width};
 use crate::least_squares::difference;
 use crate::methods::{PrunedLinear, Room, Target};
-use crate::normalised::Normalised;
+use crate::normalised::{Normalised, Scale};
 use crate::{InputStatistics, Mask, Needs, Result};
 
 /// What is added to the diagonal of the Gram matrix, in units of its mean.
@@ -66,29 +66,32 @@ Reference
     }
 
     fn room(&self) -> Room {
-        // the normalised Gram; dense and pruned weights of that problem, difference and gradient
-        Room { site_matrices: 1, linear_matrices: 4 }
+        // the normalised Gram, plain and packed; dense and pruned weights of that problem, difference and gradient
+        Room { site_matrices: 2, linear_matrices: 4 }
     }
 
     fn prepare<'a>(&self, inputs: &'a InputStatistics) -> Result<Box<dyn Exchange + 'a>> {
-        let problem = Normalised::new(inputs.symmetric_gram()?, DAMPING);
-        Ok(Box::new(Pairs { problem }))
+        let Normalised { gram, scale } = Normalised::new(inputs.symmetric_gram()?, DAMPING);
+        let products = Multiplier::new(gram.clone());
+        Ok(Box::new(Pairs { gram, products, scale }))
     }
 }
 
 /// What the linears of a site share.
 struct Pairs {
-    problem: Normalised,
+    gram: Matrix,
+    products: Multiplier,
+    scale: Scale,
 }
 
 impl Exchange for Pairs {
     fn refine(&self, dense: &Matrix, pruned: PrunedLinear, target: Target) -> Result<PrunedLinear> {
         let (rows, cols) = (dense.rows(), dense.cols().max(1));
         let width = group_width(target, cols);
-        let mut weights = self.problem.weights(&pruned.weights);
-        let missing = difference(&self.problem.weights(dense), &weights);
-        let mut gradient = Matrix::zeros(rows, dense.cols());
-        compute::multiply(&missing, &self.problem.gram, &mut gradient);
+        let mut weights = self.scale.weights(&pruned.weights);
+        let missing = difference(&self.scale.weights(dense), &weights);
+        let mut gradient = Matrix::default();
+        self.products.multiply(&missing, &mut gradient);
         let mut removed = pruned.mask.removed().to_vec();
         let parts = weights.as_mut_slice().par_chunks_mut(cols);
         let parts = parts.zip(removed.par_chunks_mut(cols));
@@ -97,11 +100,11 @@ impl Exchange for Pairs {
             |(((weights, removed), gradient), missing)| {
                 let error = missing.iter().zip(gradient.iter());
                 let error = error.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-                let mut row = Row { gram: &self.problem.gram, weights, removed, gradient };
+                let mut row = Row { gram: &self.gram, weights, removed, gradient };
                 row.improve(width, error);
             },
         );
-        self.problem.restore(&mut weights, dense, &removed);
+        self.scale.restore(&mut weights, dense, &removed);
         Ok(PrunedLinear { mask: Mask::new(rows, dense.cols(), removed), weights })
     }
 }
