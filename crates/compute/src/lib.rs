@@ -37,7 +37,7 @@ mod testing;
 
 pub use activation::{Activation, gate};
 pub use attention::{
-    AttentionShape, CachedSequence, KeyValueCache, Sequence, causal_attention,
+    AttentionShape, CachedSequence, KeyValueCache, Sequence, attention_received, causal_attention,
     causal_attention_batch, causal_attention_cached,
 };
 pub use columns::add_squared_column_norms;
@@ -51,9 +51,9 @@ pub use log_sum::log_sum_exp;
 pub use mapped::MappedFile;
 pub use matrix::{Matrix, MatrixRef};
 pub use mersenne::Mersenne;
-pub use multiply::multiply;
+pub use multiply::Multiplier;
 pub use norm::{add_rms_norm, rms_norm};
-pub use partition::mark_smallest_of_many;
+pub use partition::{mark_least_of_many, mark_smallest_of_many};
 pub use precision::{Precision, narrow, widen};
 pub use product::subtract_product;
 pub use random::{Stream, mix};

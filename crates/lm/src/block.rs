@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use compute::{
     CachedSequence, KeyValueCache, Linear, Matrix, MatrixRef, Precision, Rope, Sequence,
-    add_rms_norm, causal_attention_batch, causal_attention_cached, gate, rms_norm,
+    add_rms_norm, attention_received, causal_attention_batch, causal_attention_cached, gate,
+    rms_norm,
 };
 
 use crate::{BlockSpec, Site};
@@ -135,12 +136,43 @@ impl Frame {
         BlockState { residual, input, stage: stage + 1 }
     }
 
+    /// The attention that every token receives from the queries of its sequence, summed over heads
+    /// and queries, `[tokens]` for each sequence of `lengths`.
+    ///
+    /// `linears` are the first stage's, `input` is its input, `[tokens, hidden]`.
+    ///
+    /// # Panics
+    /// When `linears` are not those of the first stage.
+    pub fn attention_received(
+        &self,
+        linears: &[Linear],
+        input: MatrixRef<'_>,
+        lengths: &[usize],
+    ) -> Vec<Vec<f64>> {
+        let [q, k, _] = linears else { panic!("{} linears before the attention", linears.len()) };
+        let batch = Batch::fresh(lengths);
+        let positions = batch.positions();
+        let [q, k] = [q, k].map(|linear| self.rotated(linear, input, &positions));
+        let sequence = |rows: Range<usize>| (q.view_rows(rows.clone()), k.view_rows(rows));
+        let sequences: Vec<_> = batch.rows().into_iter().map(sequence).collect();
+        let received = attention_received(&self.spec.attention, &sequences, self.precision);
+        [q, k].into_iter().for_each(Matrix::recycle);
+        received
+    }
+
+    /// Queries or keys of `input`, rotated.
+    fn rotated(&self, linear: &Linear, input: MatrixRef<'_>, positions: &[usize]) -> Matrix {
+        let mut rotated = linear.apply(input);
+        self.rope.rotate(&mut rotated, positions, self.precision);
+        rotated
+    }
+
     /// Queries, keys and values of `input`, rotated, and the attention's result.
     fn attend(&self, linears: [&Linear; 3], input: MatrixRef<'_>, batch: &mut Batch<'_>) -> Matrix {
-        let [mut q, mut k, v] = linears.map(|linear| linear.apply(input));
+        let [q, k, v] = linears;
         let positions = batch.positions();
-        self.rope.rotate(&mut q, &positions, self.precision);
-        self.rope.rotate(&mut k, &positions, self.precision);
+        let [q, k] = [q, k].map(|linear| self.rotated(linear, input, &positions));
+        let v = v.apply(input);
         let rows = batch.rows();
         let sequence = |rows: &Range<usize>| Sequence {
             q: q.view_rows(rows.clone()),

@@ -47,6 +47,14 @@ pub enum Error {
         /// The steps or the allocation.
         who: String,
     },
+    /// Token weights that do not exist, or that nothing would look at.
+    #[error("token weights {weights}: {problem}")]
+    TokenWeights {
+        /// The weights.
+        weights: String,
+        /// What was expected, or what is wrong.
+        problem: String,
+    },
     /// A sparsity that an allocation cannot share out.
     #[error("allocation {allocation}: {problem}")]
     Allocation {

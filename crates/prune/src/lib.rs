@@ -4,8 +4,10 @@
 //! [`Recipe`]; [`prune`] runs it over a model and writes a checkpoint.
 
 pub mod allocations;
+pub mod choice;
 pub mod methods;
 pub mod refinements;
+pub mod token_weights;
 
 mod error;
 mod least_squares;
@@ -27,4 +29,5 @@ pub use recipe::{Propagation, Recipe};
 pub use skip::Skip;
 pub use statistics::{InputStatistics, Needs};
 pub use steps::{PreparedSteps, Steps};
-pub use sweep::{BlockReport, Job, LinearReport, Plan, Pruned, prune};
+pub use sweep::{BlockReport, Job, LinearReport, Plan, Pruned, Trial, prune};
+pub use token_weights::TokenWeights;

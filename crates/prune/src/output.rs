@@ -6,7 +6,7 @@ use calib::CalibrationSet;
 use lm::checkpoint::CheckpointWriter;
 use serde::Serialize;
 
-use crate::sweep::{BlockReport, Identity, Pruned};
+use crate::sweep::{Identity, Pruned};
 use crate::{Result, Sparsity};
 
 /// The record of what made a pruned checkpoint. It holds no clocks: equal runs give equal bytes.
@@ -19,9 +19,8 @@ struct Record<'a> {
     /// Digest of the dense checkpoint.
     model: &'a str,
     calibration_provenance: Option<&'a calib::Provenance>,
-    sparsity: Sparsity,
-    model_sparsity: Sparsity,
-    blocks: &'a [BlockReport],
+    #[serde(flatten)]
+    pruned: &'a Pruned,
 }
 
 /// Writes `secateur.json` and `README.md`.
@@ -36,9 +35,7 @@ pub(crate) fn describe(
         identity,
         model,
         calibration_provenance: calibration.map(|set| &set.provenance),
-        sparsity: pruned.sparsity,
-        model_sparsity: pruned.model_sparsity,
-        blocks: &pruned.blocks,
+        pruned,
     };
     let json = serde_json::to_vec_pretty(&record).expect("a record has no unserialisable values");
     writer.add_file("secateur.json", &json)?;

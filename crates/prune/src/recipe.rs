@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocations;
 use crate::methods::{self, Method};
-use crate::{Error, Needs, Pattern, Result, Scope, Steps};
+use crate::{Error, Needs, Pattern, Result, Scope, Steps, TokenWeights};
 
 /// What a pruning run does to the weights: one value per independent choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Recipe {
     pub mixed_nm: bool,
     /// Which activations the statistics are taken of.
     pub propagation: Propagation,
+    /// How much each calibration token counts in the statistics of the steps.
+    pub token_weights: TokenWeights,
     /// Blocks and linears that are left alone ([`crate::Skip`]).
     pub skip: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Default for Recipe {
             allocation: "uniform".into(),
             mixed_nm: false,
             propagation: Propagation::Staged,
+            token_weights: TokenWeights::Uniform,
             skip: Vec::new(),
         }
     }
@@ -84,6 +87,14 @@ impl Recipe {
     pub fn needs_calibration(&self) -> Result<bool> {
         let allocation = allocations::find(&self.allocation)?;
         Ok(self.steps()?.needs() != Needs::NOTHING || allocation.needs_calibration())
+    }
+
+    /// Whether its allocation compares candidates on held-out data.
+    ///
+    /// # Errors
+    /// When there is no such allocation.
+    pub fn needs_held_out(&self) -> Result<bool> {
+        Ok(allocations::find(&self.allocation)?.needs_held_out())
     }
 }
 

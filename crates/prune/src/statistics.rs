@@ -1,6 +1,7 @@
 //! What is measured of a site's input.
 
 use compute::{Matrix, MatrixRef};
+use rayon::prelude::*;
 
 use crate::{Error, Result};
 
@@ -41,8 +42,8 @@ impl Needs {
 /// Statistics of the inputs of one site over all calibration tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputStatistics {
-    /// Tokens seen.
-    pub tokens: u64,
+    /// Tokens seen, each counted by its weight.
+    pub tokens: f64,
     /// Sequences the tokens belong to.
     pub sequences: u64,
     /// Σ x_j² over the tokens, `[in]`.
@@ -57,7 +58,7 @@ impl InputStatistics {
     /// Statistics of no tokens yet, for `inputs` inputs and steps with these `needs`.
     pub fn new(inputs: usize, needs: Needs) -> Self {
         Self {
-            tokens: 0,
+            tokens: 0.0,
             sequences: 0,
             squared_norms: vec![0.0; inputs],
             sums: needs.sums.then(|| vec![0.0; inputs]),
@@ -70,15 +71,51 @@ impl InputStatistics {
     /// # Panics
     /// When `x` has another width.
     pub fn add(&mut self, x: MatrixRef<'_>, sequences: usize) {
-        compute::add_squared_column_norms(x, &mut self.squared_norms);
+        self.add_squares(x);
         if let Some(sums) = &mut self.sums {
             compute::add_column_sums(x, sums);
         }
+        self.tokens += x.rows() as f64;
+        self.sequences += sequences as u64;
+    }
+
+    /// [`InputStatistics::add`] with row `t` of `x` counted `weights[t]` times (0 or more): the sums
+    /// are those of w·x², w·x and w·x·xᵀ. Rows of weight 0 are left out, and with them values that
+    /// are not finite.
+    ///
+    /// # Panics
+    /// When `x` has another width, or there is not one weight per row.
+    pub fn add_weighted(&mut self, x: MatrixRef<'_>, weights: &[f32], sequences: usize) {
+        assert_eq!(x.rows(), weights.len(), "one weight per token");
+        let kept: Vec<usize> = (0..weights.len()).filter(|row| weights[*row] != 0.0).collect();
+        let mut scaled = Matrix::default();
+        scaled.reshape(kept.len(), x.cols());
+        let scale = |scaled: &mut Matrix, from: &(dyn Fn(usize, &mut [f32]) + Sync)| {
+            let rows = scaled.as_mut_slice().par_chunks_mut(x.cols().max(1)).zip(&kept);
+            rows.for_each(|(scaled, row)| {
+                from(*row, scaled);
+                let factor = weights[*row].sqrt();
+                if factor != 1.0 {
+                    scaled.iter_mut().for_each(|value| *value *= factor);
+                }
+            });
+        };
+        scale(&mut scaled, &|row, scaled| scaled.copy_from_slice(x.row(row)));
+        self.add_squares(scaled.view());
+        if let Some(sums) = &mut self.sums {
+            scale(&mut scaled, &|_, _| {}); // the root of the weight once more
+            compute::add_column_sums(scaled.view(), sums);
+        }
+        scaled.recycle();
+        self.tokens += weights.iter().map(|weight| f64::from(*weight)).sum::<f64>();
+        self.sequences += sequences as u64;
+    }
+
+    fn add_squares(&mut self, x: MatrixRef<'_>) {
+        compute::add_squared_column_norms(x, &mut self.squared_norms);
         if let Some(gram) = &mut self.gram {
             compute::add_gram(x, gram);
         }
-        self.tokens += x.rows() as u64;
-        self.sequences += sequences as u64;
     }
 
     /// The first input that was not finite on some token.

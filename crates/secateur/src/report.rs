@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use calib::CalibrationSet;
 use eval::Perplexity;
-use prune::{BlockReport, Sparsity};
+use prune::{BlockReport, Sparsity, Trial};
 use serde::Serialize;
 
 use crate::measure::DivergenceFacts;
@@ -35,6 +35,12 @@ pub(crate) struct Report {
     pub(crate) calibration: Option<CalibrationFacts>,
     /// The share of zeros asked for and found.
     pub(crate) sparsity: SparsityFacts,
+    /// The allocations that were tried, where the run chose among some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trials: Vec<Trial>,
+    /// What a reader should know of the run as a whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
     /// Every text's perplexity before and after.
     pub(crate) perplexity: Vec<Loss>,
     /// How far the pruned model is from the dense one, where that was measured.

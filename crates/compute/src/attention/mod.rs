@@ -7,6 +7,7 @@
 
 mod cache;
 mod panels;
+mod received;
 mod softmax;
 mod span;
 
@@ -20,6 +21,7 @@ use panels::{PackedHead, SequencePanels};
 use span::{Partial, Problem, SPAN};
 
 pub use cache::{CachedSequence, KeyValueCache, causal_attention_cached};
+pub use received::attention_received;
 
 /// The heads of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq)]

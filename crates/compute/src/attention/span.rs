@@ -15,10 +15,10 @@ pub(super) const SPAN: usize = 512;
 
 /// Queries of one key-value head. Row `i · group + g` is query `i` of the group's head `g`.
 pub(super) struct Problem<'a> {
-    kernels: Kernels,
+    pub(super) kernels: Kernels,
     head_dim: usize,
     /// Factor from differences of scores to exponents of two.
-    factor: f32,
+    pub(super) factor: f32,
     /// Query heads that share the keys.
     group: usize,
     kv_head: usize,
@@ -43,16 +43,17 @@ pub(super) struct Partial {
 
 /// Memory kept between tiles.
 #[derive(Default)]
-struct Buffers {
+pub(super) struct Buffers {
     queries: Vec<u32>,
     panels: Vec<Line>,
-    scores: Vec<f32>,
+    /// `[rows, KEYS]` of the tile that was scored last.
+    pub(super) scores: Vec<f32>,
     weights: Vec<u32>,
     partial: Partial,
 }
 
 thread_local! {
-    static BUFFERS: Cell<Buffers> = Cell::default();
+    pub(super) static BUFFERS: Cell<Buffers> = Cell::default();
 }
 
 impl<'a> Problem<'a> {
@@ -80,8 +81,13 @@ impl<'a> Problem<'a> {
         Self { packed, ..self }
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.queries.len() * self.group
+    }
+
+    /// How many keys of a tile that begins at key `first`, and of those after it, a row sees.
+    pub(super) fn visible(&self, row: usize, first: usize) -> usize {
+        (self.position() + row / self.group + 1).saturating_sub(first)
     }
 
     /// Position of the first query among the keys.
@@ -119,7 +125,8 @@ impl<'a> Problem<'a> {
     }
 
     /// The queries as rows of the left operand.
-    fn store_queries(&self, buffers: &mut Buffers) {
+    pub(super) fn store_queries(&self, buffers: &mut Buffers) {
+        buffers.scores.resize(self.rows() * KEYS, 0.0);
         let words = self.kernels.row_words(self.head_dim);
         buffers.queries.resize(self.rows() * words, 0);
         for (row, words) in buffers.queries.chunks_exact_mut(words.max(1)).enumerate() {
@@ -132,54 +139,69 @@ impl<'a> Problem<'a> {
     /// Leaves the result of the span in the buffers.
     fn add_span(&self, span: usize, buffers: &mut Buffers) {
         buffers.partial.reset(self.rows(), self.head_dim);
-        buffers.scores.resize(self.rows() * KEYS, 0.0);
         buffers.weights.resize(self.rows() * self.kernels.row_words(KEYS), 0);
         for first in (span * SPAN..self.keys().min((span + 1) * SPAN)).step_by(KEYS) {
             self.add_tile(first, buffers);
         }
     }
 
-    /// The tile of keys from `first` on: scores, weights, weighted values.
-    fn add_tile(&self, first: usize, buffers: &mut Buffers) {
-        let count = KEYS.min(self.keys() - first);
-        let panels = count.div_ceil(PANEL);
-        // Queries before the first key see nothing of this tile.
-        let hidden = first.saturating_sub(self.position()) * self.group;
-        let Buffers { queries, panels: own, scores, weights, partial } = buffers;
-        let Self { kernels, head_dim, kv_head, .. } = *self;
-        let head = HeadPanels { kernels, head_dim, kv_head };
-        let (keys, values) = head.split(match self.packed {
-            Some(packed) => packed.tile(first),
-            None => {
-                own.resize(head.lines(), Line::ZERO);
-                head.pack(self.sequence, first..first + count, own);
-                own
-            }
-        });
+    /// Rows of queries before key `first`, which see nothing of a tile that begins there.
+    pub(super) fn hidden(&self, first: usize) -> usize {
+        first.saturating_sub(self.position()) * self.group
+    }
 
+    /// Keys of the tile that begins at key `first`.
+    pub(super) fn count(&self, first: usize) -> usize {
+        KEYS.min(self.keys() - first)
+    }
+
+    /// Leaves the scores of the tile of keys from `first` on in the buffers, but for the rows that
+    /// see nothing of it.
+    pub(super) fn score_tile(&self, first: usize, buffers: &mut Buffers) {
+        let Buffers { queries, panels, scores, .. } = buffers;
+        let (keys, _) = self.head().split(self.lines(first, panels, true));
+        let hidden = self.hidden(first);
         let stride = self.kernels.row_words(self.head_dim);
-        let rows = |words, stride| Rows { words, stride, count: self.rows() - hidden };
-        let queries = rows(&queries[hidden * stride..], stride);
+        let words = &queries[hidden * stride..];
+        let queries = Rows { words, stride, count: self.rows() - hidden };
         let depth = self.kernels.depth(self.head_dim);
         let keys = Panels { lines: keys, depth, steps: 0..depth };
         let into = (&mut scores[hidden * KEYS..], KEYS);
+        let panels = self.count(first).div_ceil(PANEL);
         multiply_into(self.kernels, (queries, keys), 0..panels, into, false);
+    }
 
-        soften(
-            &mut Scores {
-                scores,
-                weights,
-                hidden,
-                count,
-                factor: self.factor,
-                kernels: self.kernels,
-            },
-            partial,
-            &|row| (self.position() + row / self.group + 1).saturating_sub(first),
-        );
+    fn head(&self) -> HeadPanels {
+        let Self { kernels, head_dim, kv_head, .. } = *self;
+        HeadPanels { kernels, head_dim, kv_head }
+    }
 
+    /// Keys and values of the tile from `first` on; where they are not packed, they are in `own`,
+    /// `anew` or since the last time.
+    fn lines<'t>(&'t self, first: usize, own: &'t mut Vec<Line>, anew: bool) -> &'t [Line] {
+        if let Some(packed) = self.packed {
+            return packed.tile(first);
+        }
+        if anew {
+            own.resize(self.head().lines(), Line::ZERO);
+            self.head().pack(self.sequence, first..first + self.count(first), own);
+        }
+        own
+    }
+
+    /// The tile of keys from `first` on: scores, weights, weighted values.
+    fn add_tile(&self, first: usize, buffers: &mut Buffers) {
+        self.score_tile(first, buffers);
+        let (count, hidden) = (self.count(first), self.hidden(first));
+        let Buffers { panels, scores, weights, partial, .. } = buffers;
+        let (factor, kernels) = (self.factor, self.kernels);
+        soften(&mut Scores { scores, weights, hidden, count, factor, kernels }, partial, &|row| {
+            self.visible(row, first)
+        });
+        let (_, values) = self.head().split(self.lines(first, panels, false));
         let stride = self.kernels.row_words(KEYS);
-        let weights = rows(&weights[hidden * stride..], stride);
+        let words = &weights[hidden * stride..];
+        let weights = Rows { words, stride, count: self.rows() - hidden };
         let (steps, width) = (0..self.kernels.depth(count), partial.width);
         let values = Panels { lines: values, depth: self.kernels.depth(KEYS), steps };
         let into = (&mut partial.values[hidden * width..], width);

@@ -3,6 +3,7 @@
 //! To add an allocation, write its file and add its line to [`ALLOCATIONS`].
 
 mod alpha;
+mod auto;
 mod depth;
 mod error;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use calib::CalibrationSet;
 use lm::{LinearSpec, Model, Observer};
 
 use crate::methods::Room;
+use crate::sweep::Trials;
 use crate::{Error, Plan, Result};
 
 /// The largest share of zeros that an allocation gives a block.
@@ -33,6 +35,11 @@ pub trait Allocation: Sync {
 
     /// Whether it looks at what the dense model makes of the calibration data.
     fn needs_calibration(&self) -> bool {
+        false
+    }
+
+    /// Whether it prunes the model to compare candidates on held-out data.
+    fn needs_held_out(&self) -> bool {
         false
     }
 
@@ -62,6 +69,8 @@ pub struct Dense<'a> {
     pub calibration: Option<&'a CalibrationSet>,
     /// Which linears will be pruned.
     pub plan: &'a Plan,
+    /// Prunings that are made to be compared.
+    pub(crate) trials: &'a Trials<'a>,
     /// What is told of progress.
     pub observer: &'a dyn Observer,
 }
@@ -85,7 +94,7 @@ impl Dense<'_> {
 
 /// Every allocation, in the order they are listed to users.
 pub const ALLOCATIONS: &[&dyn Allocation] =
-    &[&uniform::Uniform, &owl::Owl, &alpha::Alpha, &depth::Depth, &error::OutputError];
+    &[&uniform::Uniform, &owl::Owl, &alpha::Alpha, &depth::Depth, &error::OutputError, &auto::Auto];
 
 /// The allocation called `name`.
 ///

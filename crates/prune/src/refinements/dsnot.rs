@@ -63,7 +63,7 @@ impl Refinement for Dsnot {
     }
 
     fn prepare<'a>(&self, inputs: &'a InputStatistics) -> Result<Box<dyn Exchange + 'a>> {
-        let tokens = inputs.tokens.max(1) as f64;
+        let tokens = inputs.tokens.max(1.0);
         let sums = inputs.sums.as_ref().expect("the refinement asks for them");
         let means: Vec<f64> = sums.iter().map(|sum| sum / tokens).collect();
         let squares = inputs.squared_norms.iter().map(|square| square / tokens);

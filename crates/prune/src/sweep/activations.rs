@@ -1,6 +1,6 @@
 //! Activations of all calibration tokens, kept from stage to stage.
 
-use compute::{Linear, Matrix, Precision};
+use compute::{Linear, Matrix, MatrixRef, Precision};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
 use rayon::prelude::*;
@@ -15,12 +15,14 @@ const CHUNK_TOKENS: usize = 2048;
 /// Chunks depend on the calibration data alone, and statistics are added up chunk by chunk, so the
 /// result does not depend on memory or threads.
 pub(crate) struct Activations {
-    chunks: Vec<Chunk>,
+    pub(super) chunks: Vec<Chunk>,
     precision: Precision,
 }
 
-struct Chunk {
-    lengths: Vec<usize>,
+pub(super) struct Chunk {
+    pub(super) lengths: Vec<usize>,
+    /// The weight of every token in the statistics; all count alike where there are none.
+    pub(super) weights: Option<Vec<f32>>,
     residual: Held,
     /// The input of stage `stage`; none at stage 0 where it is made anew from the residual.
     input: Option<Held>,
@@ -75,7 +77,7 @@ fn copy(from: &Matrix, to: &mut Matrix) {
 
 impl Chunk {
     /// The chunk's state at its own stage, in the memory of `scratch`.
-    fn state(&self, frame: &Frame, scratch: Scratch) -> BlockState {
+    pub(super) fn state(&self, frame: &Frame, scratch: Scratch) -> BlockState {
         let Scratch { mut residual, mut input } = scratch;
         self.residual.load(&mut residual);
         match &self.input {
@@ -107,10 +109,18 @@ impl Chunk {
     ) -> BlockState {
         let mut state = self.state(frame, scratch);
         for (statistics, linears) in statistics.iter_mut().zip(linears) {
-            statistics.add(state.input.view(), self.lengths.len());
+            self.add_to(statistics, state.input.view());
             state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
         }
         state
+    }
+
+    /// Takes `input`, the input of a site of all the chunk's tokens, into its statistics.
+    fn add_to(&self, statistics: &mut InputStatistics, input: MatrixRef<'_>) {
+        match &self.weights {
+            Some(weights) => statistics.add_weighted(input, weights, self.lengths.len()),
+            None => statistics.add(input, self.lengths.len()),
+        }
     }
 
     /// Holds `state` from now on: the input of the next stage, or none where the block is done.
@@ -128,13 +138,13 @@ impl Chunk {
 
 /// Memory that goes from chunk to chunk.
 #[derive(Default)]
-struct Scratch {
+pub(super) struct Scratch {
     residual: Matrix,
     input: Matrix,
 }
 
 impl Scratch {
-    fn of(state: BlockState) -> Self {
+    pub(super) fn of(state: BlockState) -> Self {
         Self { residual: state.residual, input: state.input }
     }
 }
@@ -155,7 +165,7 @@ impl Activations {
             let (sequences, later) = rest.split_at(chunk_length(rest));
             let residual = Held::new(&model.embed(&sequences.concat())?, precision);
             let lengths = sequences.iter().map(Vec::len).collect();
-            chunks.push(Chunk { lengths, residual, input: None, stage: 0 });
+            chunks.push(Chunk { lengths, weights: None, residual, input: None, stage: 0 });
             rest = later;
         }
         Ok(Self { chunks, precision })
@@ -186,7 +196,7 @@ impl Activations {
             } else {
                 scratch = Scratch::of(chunk.state_after(frame, linears, scratch));
             }
-            statistics.add(scratch.input.view(), chunk.lengths.len());
+            chunk.add_to(&mut statistics, scratch.input.view());
         }
         Ok(statistics)
     }

@@ -5,7 +5,7 @@ use lm::checkpoint::CheckpointWriter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BlockReport, Job};
+use super::{BlockReport, Job, Trial};
 use crate::{Error, Recipe, Result};
 use calib::CalibrationSet;
 
@@ -23,6 +23,9 @@ pub(crate) struct Identity {
     pub(crate) model_fingerprint: String,
     /// Digest of the calibration data, where the method needs any.
     pub(crate) calibration: Option<String>,
+    /// Digest of the held-out data, where the allocation tries candidates on any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) held_out: Option<String>,
     /// The arithmetic of the forward pass.
     pub(crate) precision: String,
     /// The kernels of the forward pass.
@@ -33,11 +36,18 @@ pub(crate) struct Identity {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Journal {
     pub(super) identity: Identity,
+    /// The allocations that were tried, in order.
+    #[serde(default)]
+    pub(super) trials: Vec<Trial>,
     pub(super) blocks: Vec<BlockReport>,
 }
 
 impl Identity {
-    pub(super) fn new(job: &Job<'_>, calibration: Option<&CalibrationSet>) -> Result<Self> {
+    pub(super) fn new(
+        job: &Job<'_>,
+        calibration: Option<&CalibrationSet>,
+        held_out: Option<&CalibrationSet>,
+    ) -> Result<Self> {
         let precision = match job.model.precision() {
             Precision::F32 => "f32",
             Precision::Bf16 => "bf16",
@@ -47,6 +57,7 @@ impl Identity {
             recipe: job.recipe.clone(),
             model_fingerprint: job.model.checkpoint().fingerprint()?,
             calibration: calibration.map(CalibrationSet::digest),
+            held_out: held_out.map(CalibrationSet::digest),
             precision: precision.into(),
             kernel: compute::KernelLevel::active().to_string(),
         })
@@ -76,7 +87,7 @@ fn first_difference(name: &str, here: &Value, there: &Value) -> Option<(String, 
 
 impl Journal {
     pub(super) fn new(identity: Identity) -> Self {
-        Self { identity, blocks: Vec::new() }
+        Self { identity, trials: Vec::new(), blocks: Vec::new() }
     }
 
     /// The journal of an unfinished run, refused unless it is a run of the same identity.
@@ -95,6 +106,12 @@ impl Journal {
     /// Adds a finished block, whose weights are on disk.
     pub(super) fn record(&mut self, block: BlockReport, writer: &CheckpointWriter) -> Result<()> {
         self.blocks.push(block);
+        self.save(writer)
+    }
+
+    /// Adds a candidate that was tried.
+    pub(super) fn record_trial(&mut self, trial: Trial, writer: &CheckpointWriter) -> Result<()> {
+        self.trials.push(trial);
         self.save(writer)
     }
 

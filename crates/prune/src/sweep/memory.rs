@@ -7,7 +7,7 @@ use lm::BlockSpec;
 use super::Job;
 use crate::allocations;
 use crate::methods::Room;
-use crate::{Needs, Propagation, Result};
+use crate::{Needs, Propagation, Result, TokenWeights};
 
 /// Memory of the program itself: headers, thread stacks, buffers of fixed size.
 const BASE: u64 = 32 << 20;
@@ -21,6 +21,8 @@ pub(super) struct Holding {
     /// Bytes that residual stream and site input may take; nothing where memory is not limited.
     budget: Option<u64>,
     tokens: u64,
+    /// Bytes of a token's weight in the statistics, where it has one.
+    token_size: u64,
     value_size: u64,
     hidden: u64,
 }
@@ -36,7 +38,8 @@ impl Holding {
         let model = job.model;
         let value_size = value_size(model.precision());
         let (tokens, hidden) = (tokens as u64, model.spec().hidden as u64);
-        let mut holding = Self { budget: None, tokens, value_size, hidden };
+        let token_size = if is_weighted(job) { size_of::<f32>() as u64 } else { 0 };
+        let mut holding = Self { budget: None, tokens, token_size, value_size, hidden };
         let Some(allowed) = job.memory else { return Ok(holding) };
         let fixed = fixed_bytes(job, longest);
         let needed = fixed + holding.bytes(0);
@@ -62,8 +65,12 @@ impl Holding {
 
     /// Bytes of the residual stream and an input `width` wide, of all tokens.
     fn bytes(&self, width: u64) -> u64 {
-        self.tokens * (self.hidden + width) * self.value_size
+        self.tokens * ((self.hidden + width) * self.value_size + self.token_size)
     }
+}
+
+fn is_weighted(job: &Job<'_>) -> bool {
+    job.recipe.token_weights != TokenWeights::Uniform
 }
 
 fn value_size(precision: Precision) -> u64 {
@@ -97,11 +104,12 @@ fn fixed_bytes(job: &Job<'_>, longest: usize) -> u64 {
     // dense and pruned in f32, what the steps take, two masks; then the encoded bytes, the decoded copy
     let pruning = linear * (4 + 4 + 2 + (4 * room.linear_matrices).max(4 + 4));
     // residual, input, queries, keys, values, result of the attention; gate and up of the MLP; the
-    // inputs once more, packed for the Gram matrix
+    // inputs once more, packed for the Gram matrix, and once more, times the roots of their weights
     let widest = blocks.iter().map(|block| block.mlp.intermediate).max().unwrap_or(0) as u64;
     let chunk = if runs { (longest.max(2048) + longest) as u64 } else { 0 };
     let packed = if needs.gram { widest } else { 0 };
-    let running = chunk * (2 * widest + packed + 6 * model.spec().hidden as u64) * 4;
+    let scaled = if is_weighted(job) { widest } else { 0 };
+    let running = chunk * (2 * widest + packed + scaled + 6 * model.spec().hidden as u64) * 4;
     let program = BASE + TOKEN * model.spec().vocabulary as u64;
     program + copies * block * value_size(model.precision()) + pruning + running + grams
 }

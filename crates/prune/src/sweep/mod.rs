@@ -9,6 +9,8 @@ mod linears;
 mod memory;
 mod plan;
 mod run;
+mod trial;
+mod weights;
 
 use std::{collections::HashSet, path::Path};
 
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use activations::Activations;
 pub use plan::Plan;
+pub use trial::Trial;
+pub(crate) use trial::Trials;
 
 use crate::{Error, Needs, Recipe, Result, Sparsity, output};
 pub(crate) use journal::Identity;
@@ -32,6 +36,8 @@ pub struct Job<'a> {
     pub model: &'a Model,
     /// The calibration data; ignored where no step needs any.
     pub calibration: Option<&'a CalibrationSet>,
+    /// Data on which an allocation compares its candidates ([`Recipe::needs_held_out`]).
+    pub held_out: Option<&'a CalibrationSet>,
     /// What is done to the weights.
     pub recipe: &'a Recipe,
     /// The folder the pruned checkpoint is written to.
@@ -52,20 +58,26 @@ impl<'a> Job<'a> {
         recipe: &'a Recipe,
         output: &'a Path,
     ) -> Self {
-        let (memory, resume, force) = (None, false, false);
-        Self { model, calibration, recipe, output, memory, resume, force }
+        let (held_out, memory, resume, force) = (None, None, false, false);
+        Self { model, calibration, held_out, recipe, output, memory, resume, force }
     }
 }
 
 /// What a finished run did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pruned {
-    /// Block by block.
-    pub blocks: Vec<BlockReport>,
     /// The zeros of all linears that were pruned.
     pub sparsity: Sparsity,
     /// The zeros of all weights of the model.
     pub model_sparsity: Sparsity,
+    /// The allocations that were tried, where the run chose among some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trial>,
+    /// What a reader should know of the run as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Block by block.
+    pub blocks: Vec<BlockReport>,
 }
 
 /// What was done to one block.
@@ -103,10 +115,13 @@ pub struct LinearReport {
 pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
     let mut plan = Plan::new(job.model, job.recipe)?;
     let calibration = calibration(job, &plan)?;
+    let held_out = held_out(job)?;
     let holding = Holding::new(job, calibration)?;
-    let identity = Identity::new(job, calibration)?;
-    let (writer, mut journal) = open(job, identity)?;
-    plan.share_out(job.model, calibration, observer)?;
+    let identity = Identity::new(job, calibration, held_out)?;
+    let (writer, journal) = open(job, identity)?;
+    let trials = Trials::new(job, &writer, journal);
+    plan.share_out(job.model, calibration, &trials, observer)?;
+    let mut journal = trials.into_journal();
     let measured = calibration.filter(|_| plan.needs != Needs::NOTHING);
     let mut run = Run::new(job, &plan, measured, &writer, holding)?;
     observer.started("prune", plan.blocks.len() as u64);
@@ -127,7 +142,7 @@ pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
 
 /// The calibration data the run needs, checked against the model.
 fn calibration<'a>(job: &Job<'a>, plan: &Plan) -> Result<Option<&'a CalibrationSet>> {
-    if !plan.needs_calibration() {
+    if !job.recipe.needs_calibration()? {
         return Ok(None);
     }
     let allocation = &job.recipe.allocation;
@@ -136,6 +151,18 @@ fn calibration<'a>(job: &Job<'a>, plan: &Plan) -> Result<Option<&'a CalibrationS
         false => job.recipe.steps()?.to_string(),
     };
     let set = job.calibration.ok_or(Error::NoCalibration { who })?;
+    set.check_tokenizer(&job.model.checkpoint().tokenizer)?;
+    Ok(Some(set))
+}
+
+/// The held-out data the run needs, checked against the model.
+fn held_out<'a>(job: &Job<'a>) -> Result<Option<&'a CalibrationSet>> {
+    if !job.recipe.needs_held_out()? {
+        return Ok(None);
+    }
+    let set = job.held_out.ok_or_else(|| Error::NoCalibration {
+        who: format!("the allocation {}, which compares on held-out data,", job.recipe.allocation),
+    })?;
     set.check_tokenizer(&job.model.checkpoint().tokenizer)?;
     Ok(Some(set))
 }
@@ -176,8 +203,10 @@ fn finish(
     let sparsity = pruned.fold(Sparsity::default(), |sum, linear| sum.and(linear.sparsity));
     let model_sparsity =
         linears.iter().fold(model_sparsity, |sum, linear| sum.and(linear.sparsity));
-    let Journal { identity, blocks } = journal;
-    let pruned = Pruned { blocks, sparsity, model_sparsity };
+    let Journal { identity, trials, blocks } = journal;
+    let weights = job.recipe.token_weights;
+    let notes = Vec::from_iter(weights::note(weights, job.model.spec(), calibration));
+    let pruned = Pruned { sparsity, model_sparsity, trials, notes, blocks };
     let digest = job.model.digest(observer)?;
     output::describe(&writer, (&identity, digest), calibration, &pruned)?;
     writer.finish(&[journal::FILE])?;

@@ -3,9 +3,10 @@
 use calib::CalibrationSet;
 use lm::{Model, Observer};
 
+use super::trial::Trials;
 use crate::allocations::{self, Allocation, Dense, MOST};
 use crate::methods::Target;
-use crate::{Error, Needs, Pattern, Recipe, Result, Skip};
+use crate::{Error, Needs, Pattern, Recipe, Result, Skip, TokenWeights};
 
 /// What a run will do to every linear, known before anything is read but for what an allocation
 /// measures.
@@ -31,7 +32,9 @@ impl Plan {
         let scope = recipe.scope.unwrap_or(recipe.method()?.default_scope());
         let skip = Skip::new(&recipe.skip, spec)?;
         let (allocation, pattern) = (allocations::find(&recipe.allocation)?, recipe.sparsity);
+        let needs = recipe.steps()?.needs();
         check(recipe)?;
+        check_token_weights(recipe.token_weights, needs)?;
         let mut blocks = Vec::with_capacity(spec.blocks.len());
         for (index, block) in spec.blocks.iter().enumerate() {
             let target = |linear: &lm::LinearSpec| {
@@ -44,7 +47,7 @@ impl Plan {
             let stage = |stage: &lm::Stage| stage.linears.iter().map(target).collect();
             blocks.push(block.stages.iter().map(stage).collect::<Result<_>>()?);
         }
-        Ok(Self { needs: recipe.steps()?.needs(), blocks, allocation, sparsity: pattern })
+        Ok(Self { needs, blocks, allocation, sparsity: pattern })
     }
 
     /// Number of linears that will be pruned.
@@ -52,22 +55,18 @@ impl Plan {
         self.blocks.iter().flatten().flatten().flatten().count()
     }
 
-    /// Whether the steps or the allocation look at calibration data.
-    pub fn needs_calibration(&self) -> bool {
-        self.needs != Needs::NOTHING || self.allocation.needs_calibration()
-    }
-
     /// Shares the sparsity out over the blocks; some allocations run the dense model for it.
     pub(super) fn share_out(
         &mut self,
         model: &Model,
         calibration: Option<&CalibrationSet>,
+        trials: &Trials<'_>,
         observer: &dyn Observer,
     ) -> Result<()> {
         if self.pruned_linears() == 0 || is_uniform(self.allocation.name()) {
             return Ok(());
         }
-        let dense = Dense { model, calibration, plan: self, observer };
+        let dense = Dense { model, calibration, plan: self, trials, observer };
         let weights = dense.weights();
         let shares = self.allocation.allocate(&dense, self.sparsity.sparsity())?;
         let patterns = patterns(self.sparsity, &shares, &weights);
@@ -79,8 +78,21 @@ impl Plan {
     }
 }
 
-fn is_uniform(allocation: &str) -> bool {
+pub(super) fn is_uniform(allocation: &str) -> bool {
     allocation == Recipe::default().allocation
+}
+
+/// Refuses token weights where nothing is measured that they could count in.
+fn check_token_weights(weights: TokenWeights, needs: Needs) -> Result<()> {
+    match weights == TokenWeights::Uniform || needs != Needs::NOTHING {
+        true => Ok(()),
+        false => Err(Error::TokenWeights {
+            weights: weights.to_string(),
+            problem: "the method looks at weights alone, and no token counts; leave them out, add \
+                      --refit, or choose another method"
+                .into(),
+        }),
+    }
 }
 
 /// Refuses what an allocation cannot share out.

@@ -9,13 +9,14 @@ use super::activations::Activations;
 use super::linears::{prune_stage, written_linear};
 use super::memory::Holding;
 use super::{BlockReport, Job, LinearReport, Plan};
-use crate::{Error, InputStatistics, Needs, Propagation, Result, Steps};
+use crate::{Error, InputStatistics, Needs, Propagation, Result, Steps, TokenWeights};
 
 /// A sweep under way.
 pub(super) struct Run<'a> {
     model: &'a Model,
     steps: Steps,
     propagation: Propagation,
+    token_weights: TokenWeights,
     plan: &'a Plan,
     writer: &'a CheckpointWriter,
     /// Nothing where no step needs statistics: then no forward pass runs.
@@ -43,6 +44,7 @@ impl<'a> Run<'a> {
             model: job.model,
             steps: job.recipe.steps()?,
             propagation: job.recipe.propagation,
+            token_weights: job.recipe.token_weights,
             plan,
             writer,
             holding,
@@ -54,6 +56,9 @@ impl<'a> Run<'a> {
     pub(super) fn prune(&mut self, block: usize, observer: &dyn Observer) -> Result<BlockReport> {
         let frame = self.model.frame(block)?;
         let mut activations = self.activations.take();
+        if let Some(activations) = &mut activations {
+            self.weigh_tokens(&frame, activations, observer)?;
+        }
         let done = match (&mut activations, self.propagation) {
             (None, _) => self.prune_blind(block, &frame)?,
             (Some(activations), Propagation::Staged) => {
@@ -75,6 +80,26 @@ impl<'a> Run<'a> {
         let stage = |stage: &lm::Stage| stage.linears.iter().map(linear).collect();
         let linears = frame.spec().stages.iter().map(stage).collect::<Result<Vec<_>>>()?;
         activations.advance(&frame, &linears, observer)
+    }
+
+    /// Gives every token its weight in the statistics of the block.
+    fn weigh_tokens(
+        &self,
+        frame: &Frame,
+        activations: &mut Activations,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        match self.token_weights {
+            TokenWeights::Uniform => {}
+            TokenWeights::First { tokens } => activations.count_first(tokens),
+            TokenWeights::Attention { least } => {
+                let linears = frame.spec().stages[0].linears.iter();
+                let dense = linears.map(|linear| self.model.linear(linear));
+                let dense = dense.collect::<lm::Result<Vec<_>>>()?;
+                activations.count_by_attention(frame, &dense, least, observer)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every linear without statistics and without running anything.

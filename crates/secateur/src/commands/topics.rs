@@ -6,6 +6,8 @@ use compute::KernelLevel;
 use data::FORMATS;
 use eval::tasks::{GROUPS, TASKS};
 use lm::families::FAMILIES;
+use prune::choice;
+use prune::token_weights::KINDS;
 use prune::{allocations::ALLOCATIONS, methods::METHODS, refinements::REFINEMENTS};
 use serde::Serialize;
 
@@ -45,6 +47,11 @@ pub(crate) const TOPICS: &[Topic] = &[
         summary: "ways to share a sparsity out over the blocks",
         entries: allocations,
     },
+    Topic {
+        name: "token-weights",
+        summary: "how much each calibration token counts",
+        entries: token_weights,
+    },
     Topic { name: "sources", summary: "where calibration data comes from", entries: sources },
     Topic { name: "syntheses", summary: "ways to have a model write text", entries: syntheses },
     Topic { name: "filters", summary: "texts that are left out", entries: filters },
@@ -75,7 +82,10 @@ impl Entry {
 }
 
 fn methods() -> Vec<Entry> {
-    METHODS.iter().map(|m| entry(m.name(), m.summary()).explained(m.explanation())).collect()
+    let methods = METHODS.iter().map(|m| (m.name(), m.summary(), m.explanation()));
+    let automatic = (choice::AUTO, choice::SUMMARY, choice::EXPLANATION);
+    let entries = methods.chain([automatic]);
+    entries.map(|(name, summary, text)| entry(name, summary).explained(text)).collect()
 }
 
 fn refinements() -> Vec<Entry> {
@@ -84,6 +94,10 @@ fn refinements() -> Vec<Entry> {
 
 fn allocations() -> Vec<Entry> {
     ALLOCATIONS.iter().map(|a| entry(a.name(), a.summary()).explained(a.explanation())).collect()
+}
+
+fn token_weights() -> Vec<Entry> {
+    KINDS.iter().map(|kind| entry(kind.name, kind.summary).explained(kind.explanation)).collect()
 }
 
 fn sources() -> Vec<Entry> {

@@ -5,6 +5,7 @@ use calib::synthesis::SYNTHESES;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, builder::ValueParser};
 use compute::Precision;
+use prune::choice::{self, Budget};
 use prune::refinements::REFINEMENTS;
 use prune::{Propagation, Scope, allocations::ALLOCATIONS, methods::METHODS};
 
@@ -35,7 +36,18 @@ impl DtypeChoice {
 
 /// The names of the methods.
 pub(super) fn methods() -> ValueParser {
-    named(METHODS.iter().map(|method| (method.name(), method.summary()))).into()
+    let methods = METHODS.iter().map(|method| (method.name(), method.summary()));
+    named(methods.chain([(choice::AUTO, choice::SUMMARY)])).into()
+}
+
+/// The times that a method chosen by rule may take.
+pub(super) fn budgets() -> ValueParser {
+    let names = [
+        ("fast", "about that of the pass over the calibration data"),
+        ("balanced", "about twice that"),
+        ("best", "as much as it takes"),
+    ];
+    ValueParser::new(named(names).try_map(|name| name.parse::<Budget>()))
 }
 
 /// The names of the refinements.

@@ -1,9 +1,11 @@
 //! What is done to the weights.
 
 use clap::Args;
-use prune::{Pattern, Propagation, Recipe, Scope};
+use prune::choice::{self, Budget, Choice};
+use prune::{Pattern, Propagation, Recipe, Scope, TokenWeights};
 
 use super::choices;
+use crate::failure::BadInput;
 
 /// What is done to the weights.
 #[derive(Args, Clone, Debug)]
@@ -12,6 +14,10 @@ pub(crate) struct PruningOptions {
     /// How the weights that go are chosen; `secateur list methods` describes them
     #[arg(long, value_parser = choices::methods(), default_value_t = Recipe::default().method)]
     pub(crate) method: String,
+
+    /// How much time --method auto may take; balanced unless given
+    #[arg(long, value_parser = choices::budgets())]
+    pub(crate) budget: Option<Budget>,
 
     /// The share of zeros: 0.5, 50%, or N:M such as 2:4 (N of every M inputs are kept)
     #[arg(long, value_name = "SPARSITY", default_value_t = Recipe::default().sparsity)]
@@ -40,6 +46,11 @@ pub(crate) struct PruningOptions {
     )]
     pub(crate) allocation: String,
 
+    /// What the allocation auto compares on, named as --calibration names its data; the calibration
+    /// data's own source, drawn with another seed, unless given
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) auto_data: Option<String>,
+
     /// Let the allocation give blocks different N of an N:M pattern
     #[arg(long)]
     pub(crate) mixed_nm: bool,
@@ -53,6 +64,16 @@ pub(crate) struct PruningOptions {
     )]
     pub(crate) propagation: Propagation,
 
+    /// How much each calibration token counts: all alike (uniform), only the first N of each sequence
+    /// (first:N), or by the attention it receives, the least at R of the largest (attention, which is
+    /// attention:0.1)
+    #[arg(
+        long,
+        value_name = "uniform|first:N|attention[:R]",
+        default_value_t = Recipe::default().token_weights,
+    )]
+    pub(crate) token_weights: TokenWeights,
+
     /// Leave blocks or linears alone: `0`, `0-2`, `down_proj`, `model.layers.3.*`; may be given
     /// several times
     #[arg(long, value_name = "PATTERN")]
@@ -60,18 +81,41 @@ pub(crate) struct PruningOptions {
 }
 
 impl PruningOptions {
+    /// The method that was chosen by rule, where the rule was asked.
+    ///
+    /// # Errors
+    /// When there is a budget and no rule to give it to.
+    pub(crate) fn choice(&self) -> Result<Option<Choice>, BadInput> {
+        match self.budget {
+            budget if self.method == choice::AUTO => {
+                Ok(Some(choice::choose(self.sparsity, budget.unwrap_or_default())))
+            }
+            Some(_) => {
+                let problem =
+                    format!("--budget is for --method auto, {} is asked for", self.method);
+                Err(BadInput::new(problem).hint("leave out one of the two"))
+            }
+            None => Ok(None),
+        }
+    }
+
     /// The library's recipe.
-    pub(crate) fn recipe(&self) -> Recipe {
-        Recipe {
-            method: self.method.clone(),
+    ///
+    /// # Errors
+    /// As [`PruningOptions::choice`].
+    pub(crate) fn recipe(&self) -> Result<Recipe, BadInput> {
+        let choice = self.choice()?;
+        Ok(Recipe {
+            method: choice.map_or_else(|| self.method.clone(), |choice| choice.method.into()),
             sparsity: self.sparsity,
             refine: self.refine.clone(),
-            refit: self.refit,
+            refit: self.refit || choice.is_some_and(|choice| choice.refit),
             scope: self.scope,
             allocation: self.allocation.clone(),
             mixed_nm: self.mixed_nm,
             propagation: self.propagation,
+            token_weights: self.token_weights,
             skip: self.skip.clone(),
-        }
+        })
     }
 }

@@ -9,7 +9,7 @@ use super::{commands, is_flag, is_list, key, options, read};
 use crate::options::{Invocation, declared};
 
 /// Values one of which every option takes; no default is among them.
-const SAMPLES: [&str; 6] = ["7", "0.25", "4:8", "3G", "c.safetensors", "text"];
+const SAMPLES: [&str; 7] = ["7", "0.25", "4:8", "3G", "c.safetensors", "first:3", "text"];
 
 /// Words that give an option a value that is not its default.
 fn words(option: &Arg, command: &Command) -> Vec<OsString> {

@@ -1,6 +1,7 @@
 //! The real binary on tiny models.
 #![allow(clippy::unwrap_used)] // helpers of tests are not test functions
 
+mod automatic;
 mod calibration;
 mod demo;
 mod help;

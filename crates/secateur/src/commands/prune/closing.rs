@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prune::Trial;
+
 use crate::measure::{DivergenceFacts, protocol};
 use crate::options::MODEL_ITSELF;
 use crate::report::{self, Loss, Report};
@@ -17,6 +19,10 @@ pub(super) fn render(report: &Report) -> String {
         parts.push(losses(&report.perplexity));
     }
     parts.extend(report.divergence.as_ref().map(DivergenceFacts::render));
+    if !report.trials.is_empty() {
+        parts.push(trials(&report.trials));
+    }
+    parts.extend(report.notes.iter().map(|note| format!("{note}\n")));
     parts.push(facts(report));
     parts.push(next(report));
     parts.join("\n")
@@ -55,6 +61,21 @@ fn losses(losses: &[Loss]) -> String {
     }
     let first = &losses[0];
     format!("{}{}\n", table.render(), protocol(&first.before, first.dtype))
+}
+
+/// What the allocations that were tried came to, the best marked.
+fn trials(trials: &[Trial]) -> String {
+    let least = trials.iter().filter_map(|trial| trial.divergence).fold(f64::INFINITY, f64::min);
+    let mut table = Table::new(&["allocation tried", "divergence", ""]);
+    for trial in trials {
+        let found = trial.divergence.map(|nats| format!("{nats:.3} nats"));
+        let (found, remark) = match (found, &trial.problem) {
+            (Some(found), _) => (found, if trial.divergence == Some(least) { "taken" } else { "" }),
+            (None, problem) => ("–".to_owned(), problem.as_deref().unwrap_or_default()),
+        };
+        table.row([trial.allocation.clone(), found, remark.to_owned()]);
+    }
+    format!("{}mean KL divergence from the dense model on held-out data\n", table.render())
 }
 
 fn facts(report: &Report) -> String {

@@ -2,6 +2,7 @@
 
 mod closing;
 mod finished;
+mod held_out;
 pub(super) mod plan;
 pub(super) mod work;
 

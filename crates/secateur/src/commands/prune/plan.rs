@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use lm::{Model, Observer, checkpoint::CheckpointWriter, scoring};
-use prune::Recipe;
+use prune::{Recipe, TokenWeights};
 use serde::Serialize;
 
-use super::finished;
+use super::{finished, held_out};
 use crate::failure::BadInput;
 use crate::measure::{Texts, Yardstick};
 use crate::options::PruneOptions;
@@ -19,6 +19,10 @@ pub(crate) struct Prepared {
     pub(super) model: Model,
     pub(super) recipe: Recipe,
     pub(super) calibration: Option<calib::Recipe>,
+    /// What the allocation compares its candidates on.
+    pub(super) held_out: Option<calib::Recipe>,
+    /// Why the method was taken, where it was chosen by rule.
+    pub(super) choice: Option<String>,
     pub(super) texts: Texts,
     pub(super) yardstick: Option<Yardstick>,
     pub(super) scoring: scoring::Options,
@@ -32,6 +36,8 @@ pub(crate) struct Plan {
     parameters: u64,
     dtype: &'static str,
     recipe: Recipe,
+    /// Why the method was taken, where it was chosen by rule.
+    choice: Option<String>,
     /// The method and what follows it.
     steps: String,
     /// Linears that will be pruned, of how many.
@@ -40,6 +46,7 @@ pub(crate) struct Plan {
     /// Weights of the linears that will be pruned.
     pruned_weights: u64,
     calibration: Option<calib::Recipe>,
+    held_out: Option<calib::Recipe>,
     perplexity: Vec<PathBuf>,
     window: usize,
     /// What the divergence from the dense model is measured on.
@@ -52,9 +59,12 @@ pub(crate) struct Plan {
 /// Opens the model and makes sure that what the options ask for can be done.
 pub(crate) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow::Result<Prepared> {
     let model = setup::model(&options.model, observer)?;
-    let recipe = options.pruning.recipe();
+    let choice = options.pruning.choice()?.map(|choice| format!("method auto takes {choice}"));
+    choice.iter().for_each(|choice| observer.note(choice));
+    let recipe = options.pruning.recipe()?;
     let targets = prune::Plan::new(&model, &recipe)?;
-    let calibration = calibration(options, &targets)?;
+    let calibration = calibration(options, &recipe)?;
+    let held_out = held_out::recipe(options, &recipe, calibration.as_ref(), &model)?;
     let memory = options.model.memory_bytes();
     // where memory is limited the sweep holds one block at a time, and so does the evaluation
     let streamed = options.evaluation.streamed || memory.is_some();
@@ -79,34 +89,33 @@ pub(crate) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
         parameters: model.spec().parameters(),
         dtype: setup::precision_name(model.precision()),
         recipe: recipe.clone(),
+        choice: choice.clone(),
         steps: recipe.steps()?.to_string(),
         pruned_linears: targets.pruned_linears(),
         linears: linears(&model).count(),
         pruned_weights: pruned_weights(&model, &targets),
         calibration: calibration.clone(),
+        held_out: held_out.clone(),
         perplexity: texts.files().map(Into::into).collect(),
         window: texts.window(),
         divergence: yardstick.as_ref().map(Yardstick::label),
         output: options.output.clone(),
         output_bytes,
     };
-    Ok(Prepared { model, recipe, calibration, texts, yardstick, scoring, plan })
+    Ok(Prepared { model, recipe, calibration, held_out, choice, texts, yardstick, scoring, plan })
 }
 
 /// The calibration data that is wanted, where the method needs any.
-fn calibration(
-    options: &PruneOptions,
-    targets: &prune::Plan,
-) -> anyhow::Result<Option<calib::Recipe>> {
+fn calibration(options: &PruneOptions, pruning: &Recipe) -> anyhow::Result<Option<calib::Recipe>> {
     let recipe = options.calibration.recipe()?;
-    if targets.needs_calibration() {
+    if pruning.needs_calibration()? {
         check_source(&recipe)?;
         return Ok(Some(recipe));
     }
     if recipe == calib::Recipe::default() {
         return Ok(None);
     }
-    let method = &options.pruning.method;
+    let method = &pruning.method;
     let problem = format!("the method {method} uses no calibration data, and some is asked for");
     let hint = "leave out --calibration and the options that belong to it, add --refit, or choose \
                 another method";
@@ -114,7 +123,7 @@ fn calibration(
 }
 
 /// Refuses calibration data that is not there before an hour is spent on something else.
-fn check_source(recipe: &calib::Recipe) -> anyhow::Result<()> {
+pub(super) fn check_source(recipe: &calib::Recipe) -> anyhow::Result<()> {
     calib::sources::check(recipe).context(setup::NO_CALIBRATION)
 }
 
@@ -138,10 +147,13 @@ impl Plan {
             format::count(self.pruned_weights),
             format::count(self.parameters)
         );
-        let how = format!(
+        let mut how = format!(
             "{} to {}, {} allocation, {} propagation",
             self.steps, recipe.sparsity, recipe.allocation, recipe.propagation
         );
+        if recipe.token_weights != TokenWeights::Uniform {
+            how += &format!(", tokens weighted {}", recipe.token_weights);
+        }
         let calibration = self.calibration.as_ref();
         let calibration = calibration.map_or("none needed", |recipe| recipe.source.as_str());
         let files = self.perplexity.iter().map(|file| file.display().to_string());

@@ -27,9 +27,11 @@ pub(crate) fn prune(
     observer: &dyn Observer,
 ) -> anyhow::Result<Report> {
     let mut clock = Clock::new();
-    let set = calibrate(options, prepared, observer)?;
+    let draw = |recipe| calibrate(options, prepared, recipe, observer);
+    let set = prepared.calibration.as_ref().map(draw).transpose()?;
+    let held_out = prepared.held_out.as_ref().map(draw).transpose()?;
     let mut seconds = Seconds { calibration: clock.lap(), ..Seconds::default() };
-    let pruned = sweep(options, prepared, set.as_ref(), observer)?;
+    let pruned = sweep(options, prepared, [set.as_ref(), held_out.as_ref()], observer)?;
     seconds.pruning = clock.lap();
     let (perplexity, divergence) = measure(options, prepared, dense, observer)?;
     seconds.evaluation = clock.lap();
@@ -60,6 +62,8 @@ pub(crate) fn prune(
             model: pruned.model_sparsity.share(),
             linears: pruned.sparsity,
         },
+        trials: pruned.trials,
+        notes: prepared.choice.iter().cloned().chain(pruned.notes).collect(),
         perplexity,
         divergence,
         seconds,
@@ -68,13 +72,13 @@ pub(crate) fn prune(
     })
 }
 
-/// The calibration data the method needs.
+/// The calibration data that `recipe` asks for.
 fn calibrate(
     options: &PruneOptions,
     prepared: &Prepared,
+    recipe: &calib::Recipe,
     observer: &dyn Observer,
-) -> anyhow::Result<Option<CalibrationSet>> {
-    let Some(recipe) = &prepared.calibration else { return Ok(None) };
+) -> anyhow::Result<CalibrationSet> {
     let cache = setup::cache();
     let hub = setup::data_hub(recipe, options.model.offline)?;
     let server = options.calibration.synthesis.server_options()?;
@@ -85,15 +89,14 @@ fn calibrate(
         hub: hub.as_ref(),
         server: Some(&server),
     };
-    let set = calib::collect(recipe, &workspace, observer).context(setup::NO_CALIBRATION)?;
-    Ok(Some(set))
+    calib::collect(recipe, &workspace, observer).context(setup::NO_CALIBRATION)
 }
 
 /// Prunes, or reads what a run that is resumed after its sweep has pruned.
 fn sweep(
     options: &PruneOptions,
     prepared: &Prepared,
-    set: Option<&CalibrationSet>,
+    [set, held_out]: [Option<&CalibrationSet>; 2],
     observer: &dyn Observer,
 ) -> anyhow::Result<Pruned> {
     if finished::is_finished(options) {
@@ -102,6 +105,7 @@ fn sweep(
             ("recipe", json!(prepared.recipe)),
             ("model", json!(prepared.model.digest(observer)?)),
             ("calibration", json!(set.map(CalibrationSet::digest))),
+            ("held_out", json!(held_out.map(CalibrationSet::digest))),
             ("precision", json!(setup::precision_name(prepared.model.precision()))),
         ];
         return finished::read(&options.output, &asked);
@@ -109,6 +113,7 @@ fn sweep(
     let job = Job {
         model: &prepared.model,
         calibration: set,
+        held_out,
         recipe: &prepared.recipe,
         output: &options.output,
         memory: options.model.memory_bytes(),

@@ -119,7 +119,7 @@ impl<'a> Cells<'a> {
     /// that the cells of such a method are one run.
     fn options(&self, cell: &Cell) -> anyhow::Result<(PruneOptions, Resolved)> {
         let (options, resolved) = self.parse(cell, &[])?;
-        match options.pruning.recipe().needs_calibration()? {
+        match options.pruning.recipe()?.needs_calibration()? {
             true => Ok((options, resolved)),
             false => self.parse(cell, &self.calibration),
         }

@@ -1,166 +1,26 @@
 //! The sweep as a whole, on a tiny random model.
 #![allow(clippy::unwrap_used)] // helpers of tests are not test functions
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod allocations;
+mod bad_input;
+mod fixture;
+mod naive;
+mod token_weights;
 
-use calib::{CalibrationSet, Origin, Packing, Provenance};
-use compute::{Matrix, Precision};
-use lm::{Batch, Checkpoint, Model, Observer, Silent};
-use prune::methods::{self, Target};
-use prune::{Error, InputStatistics, Job, Needs, Pattern, Propagation, Recipe, Scope};
-use tempfile::TempDir;
-use testkit::{Dtype, TinyOptions, tiny_llama};
+use std::sync::atomic::AtomicU64;
 
-const BLOCKS: usize = 3;
+use lm::Silent;
+use prune::{Error, Job, Pattern, Propagation, Recipe, TokenWeights};
 
-/// A dense model and calibration data in a folder of their own.
-struct Fixture {
-    folder: TempDir,
-    model: Model,
-    calibration: CalibrationSet,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let dense = folder.path().join("dense");
-        tiny_llama(
-            &dense,
-            &TinyOptions { blocks: BLOCKS, dtype: Dtype::BF16, ..Default::default() },
-        );
-        let model = Model::new(Checkpoint::open(&dense).unwrap(), Precision::Bf16).unwrap();
-        let stream = compute::Stream::new(1, 0);
-        let token = |index: usize| stream.below(index as u64, 200) as u32;
-        let lengths = [40usize, 17, 40, 3];
-        let sequence = |(index, length): (usize, &usize)| {
-            (0..*length).map(|t| token(100 * index + t)).collect()
-        };
-        let sequences = lengths.iter().enumerate().map(sequence).collect();
-        let calibration =
-            CalibrationSet::new(sequences, provenance(&model, lengths.len())).unwrap();
-        Self { folder, model, calibration }
-    }
-
-    fn output(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn job<'a>(&'a self, recipe: &'a Recipe, output: &'a Path) -> Job<'a> {
-        Job {
-            model: &self.model,
-            calibration: Some(&self.calibration),
-            recipe,
-            output,
-            memory: None,
-            resume: false,
-            force: false,
-        }
-    }
-
-    fn prune(&self, recipe: &Recipe, name: &str) -> Model {
-        let output = self.output(name);
-        prune::prune(&self.job(recipe, &output), &Silent).unwrap();
-        Model::new(Checkpoint::open(&output).unwrap(), Precision::Bf16).unwrap()
-    }
-}
-
-fn recipe(propagation: Propagation) -> Recipe {
-    Recipe { propagation, ..Recipe::default() }
-}
-
-fn provenance(model: &Model, sequences: usize) -> Provenance {
-    Provenance {
-        version: "test".into(),
-        source: "text".into(),
-        recipe: calib::Recipe::of("random tokens"),
-        packing: Packing::Stream,
-        separator: String::new(),
-        special_tokens: "none".into(),
-        tokenizer: model.checkpoint().tokenizer.digest().into(),
-        vocabulary: model.spec().vocabulary,
-        text_digest: None,
-        model: None,
-        precision: None,
-        documents: 1,
-        dropped: BTreeMap::new(),
-        dropped_texts: Vec::new(),
-        notes: Vec::new(),
-        origins: vec![Origin::Stream { offset: 0 }; sequences],
-        parts: Vec::new(),
-    }
-}
-
-/// Every file of a folder with its bytes.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
-    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    entries.map(|entry| (name(&entry.path()), std::fs::read(entry.path()).unwrap())).collect()
-}
-
-/// Cancels when it has been asked `left` times.
-struct CancelAfter {
-    left: AtomicU64,
-}
-
-impl Observer for CancelAfter {
-    fn cancelled(&self) -> bool {
-        self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err()
-    }
-}
-
-/// Wanda over the whole model, written out plainly: the inputs of every linear are recorded from
-/// full forward passes, and the model is run again after each change.
-fn naive(fixture: &Fixture, propagation: Propagation) -> BTreeMap<String, Matrix> {
-    let model = &fixture.model;
-    let sequences = &fixture.calibration.sequences;
-    let mut residuals: Vec<Matrix> =
-        sequences.iter().map(|sequence| model.embed(sequence).unwrap()).collect();
-    let mut weights = BTreeMap::new();
-    for (index, spec) in model.spec().blocks.iter().enumerate() {
-        let frame = model.frame(index).unwrap();
-        let mut linears = model.block(index).unwrap().stages().to_vec();
-        let dense = linears.clone();
-        for (number, stage) in spec.stages.iter().enumerate() {
-            let used = if propagation == Propagation::Staged { &linears } else { &dense };
-            let mut statistics =
-                InputStatistics::new(stage.linears[0].inputs, Needs::SQUARED_NORMS);
-            for (residual, sequence) in residuals.iter().zip(sequences) {
-                let mut state = frame.begin(residual.clone());
-                for linears in &used[..number] {
-                    state = frame.step(state, linears, &mut Batch::fresh(&[sequence.len()]));
-                }
-                statistics.add(state.input.view(), 1);
-            }
-            let prepared = methods::find("wanda").unwrap().prepare(&statistics).unwrap();
-            for (position, linear) in stage.linears.iter().enumerate() {
-                let pattern = Pattern::Fraction { sparsity: 0.5 };
-                let target = Target { pattern, scope: Scope::Row };
-                let matrix = model.matrix(&linear.tensor).unwrap();
-                let pruned = prepared.prune(&matrix, target).unwrap().weights;
-                linears[number][position] =
-                    compute::Linear::new(pruned.clone(), None, model.precision());
-                weights.insert(linear.tensor.clone(), pruned);
-            }
-        }
-        for (residual, sequence) in residuals.iter_mut().zip(sequences) {
-            let mut state = frame.begin(residual.clone());
-            for linears in &linears {
-                state = frame.step(state, linears, &mut Batch::fresh(&[sequence.len()]));
-            }
-            *residual = state.residual;
-        }
-    }
-    weights
-}
+use fixture::{BLOCKS, CancelAfter, Fixture, files, recipe};
+use naive::naive;
 
 #[test]
 fn both_propagations_equal_their_naive_twins() {
     let fixture = Fixture::new();
     for propagation in [Propagation::Staged, Propagation::Reference] {
         let pruned = fixture.prune(&recipe(propagation), &propagation.to_string());
-        for (name, expected) in naive(&fixture, propagation) {
+        for (name, expected) in naive(&fixture, propagation, TokenWeights::Uniform) {
             assert_eq!(pruned.matrix(&name).unwrap(), expected, "{propagation} {name}");
         }
     }
@@ -169,8 +29,8 @@ fn both_propagations_equal_their_naive_twins() {
 #[test]
 fn the_propagations_differ_after_the_first_stage_only() {
     let fixture = Fixture::new();
-    let staged = naive(&fixture, Propagation::Staged);
-    let reference = naive(&fixture, Propagation::Reference);
+    let staged = naive(&fixture, Propagation::Staged, TokenWeights::Uniform);
+    let reference = naive(&fixture, Propagation::Reference, TokenWeights::Uniform);
     let first = "model.layers.0.self_attn.q_proj.weight";
     assert_eq!(staged[first], reference[first]);
     assert_ne!(staged, reference);
@@ -285,35 +145,6 @@ fn every_step_runs_over_a_whole_model_either_way() {
             let output = fixture.output(&format!("{method}-{propagation}"));
             let pruned = prune::prune(&fixture.job(&recipe, &output), &Silent).unwrap();
             assert_eq!(pruned.sparsity.share(), 0.5, "{method} {propagation}");
-        }
-    }
-}
-
-/// The mean of the blocks' sparsities: those of the tiny model have as many weights each.
-#[test]
-fn every_allocation_meets_the_target_over_a_whole_model() {
-    let fixture = Fixture::new();
-    for allocation in prune::allocations::ALLOCATIONS {
-        for (sparsity, mixed_nm) in [("0.6", false), ("4:8", true)] {
-            let name = allocation.name();
-            let recipe = Recipe {
-                method: "magnitude".into(),
-                allocation: name.into(),
-                sparsity: sparsity.parse().unwrap(),
-                mixed_nm: mixed_nm && name != "uniform",
-                ..Recipe::default()
-            };
-            let output = fixture.output(&format!("{name}-{mixed_nm}"));
-            let pruned = prune::prune(&fixture.job(&recipe, &output), &Silent).unwrap();
-            let shares = pruned.blocks.iter().map(|b| b.linears[0].target.unwrap().sparsity());
-            let shares: Vec<f64> = shares.collect();
-            let tolerance = if mixed_nm { 1.0 / 16.0 / BLOCKS as f64 } else { 1e-9 };
-            let mean = shares.iter().sum::<f64>() / BLOCKS as f64;
-            assert!((mean - recipe.sparsity.sparsity()).abs() <= tolerance + 1e-9, "{name}");
-            let differ = shares.iter().any(|share| (share - shares[0]).abs() > 1e-3);
-            assert_eq!(differ, name != "uniform", "{name} {shares:?}");
-            let most = if mixed_nm { 0.05 } else { 2e-3 };
-            assert!((pruned.sparsity.share() - recipe.sparsity.sparsity()).abs() < most, "{name}");
         }
     }
 }

@@ -1,0 +1,159 @@
+//! The method `auto`: one of the registered methods, chosen by rule.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Pattern, Result};
+
+/// The name users give for a method that is chosen by rule.
+pub const AUTO: &str = "auto";
+
+/// What it is, in one line.
+pub const SUMMARY: &str =
+    "one of the others with or without refit, by pattern, sparsity and --budget";
+
+/// What it does, when to use it, its parameters, cost and reference.
+pub const EXPLANATION: &str = "\
+What it does
+  Takes a method, and least squares on the kept weights or not, by the pattern and the time there
+  is. The run says what was taken and why; the record holds the method that was taken.
+
+When to use it
+  Where you would have to look the tables up.
+
+Parameters
+  --budget fast: as good as one pass over the calibration data allows: wanda.
+  --budget balanced (default): about twice that time: ria with refit; for N:M patterns sparsegpt
+  with refit; below 20 % wanda, which then loses next to nothing.
+  --budget best: the best there is, several times that time: alps.
+  --refit, --refine, --scope and --allocation are free as with any method.
+
+Cost
+  That of the method it takes.
+
+Reference
+  The divergence from the dense model of every method with and without refit, on the model in the
+  box: `secateur study bench/studies/methods-demo.toml`, in BENCHMARKS.md.";
+
+/// How much time a method may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Budget {
+    /// About that of the pass over the calibration data.
+    Fast,
+    /// About twice that.
+    #[default]
+    Balanced,
+    /// As much as it takes.
+    Best,
+}
+
+/// A method that was chosen by rule, and whether the kept weights are refitted after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The method's registered name.
+    pub method: &'static str,
+    /// Whether least squares on the kept weights follow.
+    pub refit: bool,
+    /// Why, in a sentence that goes on after the name of the method.
+    pub reason: &'static str,
+}
+
+/// Sparsity below which nothing that takes longer than Wanda is worth its time.
+const LITTLE: f64 = 0.2;
+
+/// The method for a pattern and a budget: the rule behind `auto`, all of it.
+///
+/// Divergence from the dense model in nats a token, 1.4 M-parameter model in the box, three seeds
+/// (BENCHMARKS.md), at 60 % and at 2:4:
+///
+/// | | 60 % | 2:4 |
+/// |---|---|---|
+/// | wanda | .886 | 1.085 |
+/// | ria, refit | .525 | .566 |
+/// | wanda, refit | .547 | .587 |
+/// | sparsegpt, refit | .559 | .534 |
+/// | admm | .448 | .519 |
+/// | alps | .417 | .478 |
+pub fn choose(pattern: Pattern, budget: Budget) -> Choice {
+    let choice = |method, refit, reason| Choice { method, refit, reason };
+    match (budget, pattern) {
+        (Budget::Fast, _) => {
+            choice("wanda", false, "needs no more than one pass over the calibration data")
+        }
+        (Budget::Best, _) => {
+            choice("alps", false, "loses least at every sparsity and pattern that was measured")
+        }
+        (Budget::Balanced, Pattern::Fraction { sparsity }) if sparsity < LITTLE => {
+            choice("wanda", false, "loses next to nothing below 20 %")
+        }
+        (Budget::Balanced, Pattern::Fraction { .. }) => choice(
+            "ria",
+            true,
+            "loses least of all that take about twice the time of the calibration pass",
+        ),
+        (Budget::Balanced, Pattern::NofM { .. }) => choice(
+            "sparsegpt",
+            true,
+            "loses least at N:M of all that take about twice the time of the calibration pass",
+        ),
+    }
+}
+
+impl FromStr for Budget {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "fast" => Ok(Budget::Fast),
+            "balanced" => Ok(Budget::Balanced),
+            "best" => Ok(Budget::Best),
+            _ => Err(Error::Unknown {
+                kind: "budget",
+                name: text.into(),
+                known: "fast, balanced, best".into(),
+            }),
+        }
+    }
+}
+
+/// As users read it: `ria + refit: loses least …`.
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}: it ", self.method, if self.refit { " + refit" } else { "" })?;
+        f.write_str(self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Recipe, methods};
+
+    #[test]
+    fn every_choice_is_a_method_within_its_budget() {
+        let patterns = ["0", "0.1", "0.2", "0.5", "0.95", "0.999", "2:4", "4:8", "1:16"];
+        for pattern in patterns.map(|text| text.parse().unwrap()) {
+            for budget in [Budget::Fast, Budget::Balanced, Budget::Best] {
+                let choice = choose(pattern, budget);
+                assert!(methods::find(choice.method).is_ok(), "{choice}");
+                let (method, refit) = (choice.method.to_owned(), choice.refit);
+                let needs = Recipe { method, refit, ..Recipe::default() }.steps().unwrap().needs();
+                assert!(budget != Budget::Fast || !needs.gram, "{choice}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rule_looks_at_sparsity_pattern_and_budget() {
+        let at = |pattern: &str, budget| choose(pattern.parse().unwrap(), budget).to_string();
+        assert!(at("0.5", Budget::Fast).starts_with("wanda: "));
+        assert!(at("0.19", Budget::Balanced).starts_with("wanda: "));
+        assert!(at("0.2", Budget::Balanced).starts_with("ria + refit: "));
+        assert!(at("2:4", Budget::Balanced).starts_with("sparsegpt + refit: "));
+        assert!(at("2:4", Budget::Best).starts_with("alps: "));
+        assert_eq!("best".parse::<Budget>().unwrap(), Budget::Best);
+        assert!("most".parse::<Budget>().unwrap_err().to_string().contains("balanced"));
+    }
+}
