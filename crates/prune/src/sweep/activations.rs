@@ -3,7 +3,6 @@
 use compute::{Linear, Matrix, MatrixRef, Precision};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
-use rayon::prelude::*;
 
 use crate::{InputStatistics, Needs, Result};
 
