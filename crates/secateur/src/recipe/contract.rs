@@ -53,6 +53,7 @@ fn required(command: &Command, but: &str) -> Vec<OsString> {
             "perplexity" | "prefixes" | "server" | "server-model" => {
                 words.extend([format!("--{}", key(option)).into(), "file.txt".into()]);
             }
+            "shots" => words.extend(["--shots".into(), "2".into()]),
             _ => {}
         }
     }
