@@ -5,7 +5,7 @@ use std::path::Path;
 use lm::{Model, Observer, hub::HubOptions};
 
 use crate::synthesis::ServerOptions;
-use crate::{CalibrationSet, Error, Recipe, Result, mixture, sources};
+use crate::{CalibrationSet, Error, Recipe, Result, mixture, selection};
 
 /// What calibration data is made with.
 pub struct Workspace<'a> {
@@ -34,7 +34,7 @@ pub fn collect(
     observer: &dyn Observer,
 ) -> Result<CalibrationSet> {
     let set = match recipe.mixture.is_empty() {
-        true => sources::of(&recipe.source)?.collect(recipe, workspace, observer)?,
+        true => selection::collect(recipe, workspace, observer)?,
         false => mixture::collect(recipe, workspace, observer)?,
     };
     let (tokens, rows) = (set.provenance.vocabulary, workspace.model.spec().vocabulary);

@@ -1,11 +1,10 @@
 //! Sequences from several sources.
 
-use data::BadRecords;
 use lm::Observer;
 
 use crate::{
-    CalibrationSet, DatasetSettings, Error, FilterSettings, Origin, Packing, Provenance, Recipe,
-    Result, SynthesisSettings, Workspace, sources,
+    CalibrationSet, DatasetSettings, Error, Origin, Packing, Provenance, Recipe, Result,
+    SynthesisSettings, Workspace, selection,
 };
 
 /// Collects every portion as if it were alone and puts their sequences together, one portion after
@@ -19,7 +18,7 @@ pub(crate) fn collect(
     let mut parts = Vec::new();
     for one in &recipes {
         observer.note(&format!("{}: {} sequences", one.source, one.count()));
-        parts.push(sources::of(&one.source)?.collect(one, workspace, observer)?);
+        parts.push(selection::collect(one, workspace, observer)?);
     }
     let mut sequences = Vec::new();
     let mut whole = provenance(recipe, workspace);
@@ -53,7 +52,7 @@ fn recipes(recipe: &Recipe) -> Result<Vec<Recipe>> {
     let counts = counts(recipe)?;
     let portions = recipe.mixture.iter().zip(counts);
     let recipes: Vec<Recipe> =
-        portions.map(|(portion, n)| part(recipe, &portion.source, n)).collect();
+        portions.map(|(portion, n)| part(recipe, &portion.source, n)).collect::<Result<_>>()?;
     let unused = |given: bool, used: &dyn Fn(&Recipe) -> bool| given && !recipes.iter().any(used);
     let synthesis = recipe.synthesis != SynthesisSettings::default();
     if unused(synthesis, &|one| one.synthesis == recipe.synthesis) {
@@ -68,36 +67,15 @@ fn recipes(recipe: &Recipe) -> Result<Vec<Recipe>> {
     Ok(recipes)
 }
 
-/// The recipe of one portion: the settings that mean something to its source.
-fn part(recipe: &Recipe, source: &str, samples: usize) -> Recipe {
-    let mut part = Recipe {
+/// The recipe of one portion.
+fn part(recipe: &Recipe, source: &str, samples: usize) -> Result<Recipe> {
+    let alone = Recipe {
         source: source.into(),
         samples: Some(samples),
         mixture: Vec::new(),
         ..recipe.clone()
     };
-    let found = sources::of(source).ok();
-    let own = found.is_some_and(|found| found.name() == "self");
-    let hub = found.is_some_and(|found| found.name() == "hub");
-    if !own {
-        part.synthesis = SynthesisSettings::default();
-    }
-    if !hub {
-        part.dataset = DatasetSettings::default();
-    }
-    let documents = found.is_some_and(|found| found.has_documents());
-    if !documents {
-        part.packing = None;
-    }
-    if !documents && !own {
-        part.filters = FilterSettings::default();
-    }
-    let prefixes = own && recipe.synthesis.prefix_file.is_some();
-    if !documents && !prefixes {
-        (part.field, part.split, part.documents) = (None, None, None);
-        part.bad_records = BadRecords::default();
-    }
-    part
+    alone.of_use()
 }
 
 /// The number of sequences of every portion.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lm::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::{Packing, Recipe, filters::Dropped};
+use crate::{Packing, Recipe, filters::Dropped, selection::Selected};
 
 /// Everything needed to say where a set's tokens come from and to make it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct Provenance {
     /// filter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped_texts: Vec<Dropped>,
+    /// Which sequences of a larger draw were kept, where not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selected>,
     /// What a reader should know of the draw.
     pub notes: Vec<String>,
     /// Where each sequence comes from, in the order of the sequences.
@@ -71,6 +74,7 @@ impl Provenance {
             documents: 0,
             dropped: BTreeMap::new(),
             dropped_texts: Vec::new(),
+            selection: None,
             notes: Vec::new(),
             origins: Vec::new(),
             parts: Vec::new(),

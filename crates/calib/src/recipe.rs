@@ -6,7 +6,10 @@ use data::{BadRecords, Split};
 use lm::Spec;
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetSettings, Error, FilterSettings, Packing, Result, SynthesisSettings};
+use crate::{
+    DatasetSettings, Error, FilterSettings, Packing, Result, SelectionSettings, SynthesisSettings,
+    sources, synthesis,
+};
 
 /// Sequences drawn unless told otherwise.
 const SAMPLES: usize = 128;
@@ -18,7 +21,7 @@ const LENGTH: usize = 2048;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
-    /// `self` for text the model writes, `random` or `random-text` for controls, a hub data set, or
+    /// `self` for text the model writes (`self/STRATEGY` names how), `random` or `random-text` for controls, a hub data set, or
     /// the path of a file, a folder, a pattern, `-` for standard input, or a saved calibration set
     /// (`.safetensors`). Of a mixture, its portions as people read them.
     pub source: String,
@@ -52,6 +55,9 @@ pub struct Recipe {
     pub filters: FilterSettings,
     /// How the model writes, where the source is `self`.
     pub synthesis: SynthesisSettings,
+    /// Which sequences of a larger draw are kept.
+    #[serde(skip_serializing_if = "SelectionSettings::is_none")]
+    pub selection: SelectionSettings,
 }
 
 /// One source of a mixture.
@@ -111,6 +117,7 @@ impl Default for Recipe {
             dataset: DatasetSettings::default(),
             filters: FilterSettings::default(),
             synthesis: SynthesisSettings::default(),
+            selection: SelectionSettings::default(),
         }
     }
 }
@@ -145,6 +152,60 @@ impl Recipe {
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         let one = self.mixture.is_empty().then_some(self.source.as_str());
         one.into_iter().chain(self.mixture.iter().map(|portion| portion.source.as_str()))
+    }
+
+    /// The recipe with those settings alone that mean something to its source; of a mixture, unchanged:
+    /// every portion takes those of its own.
+    ///
+    /// # Errors
+    /// When no source accepts its name.
+    pub fn of_use(&self) -> Result<Self> {
+        let mut recipe = self.clone();
+        if !self.mixture.is_empty() {
+            return Ok(recipe);
+        }
+        let uses = sources::of(&self.source)?.uses();
+        let plain = Self::default();
+        if !uses.synthesis {
+            recipe.synthesis = plain.synthesis;
+        } else if !self.takes_prefixes() {
+            recipe.synthesis = recipe.synthesis.without_prefixes();
+        }
+        if !uses.dataset {
+            recipe.dataset = plain.dataset;
+        }
+        if !uses.documents {
+            recipe.packing = None;
+        }
+        if !uses.filters {
+            recipe.filters = plain.filters;
+        }
+        let file = match uses.documents {
+            true => Some(Path::new(&self.source)),
+            false => recipe.synthesis.prefix_file.as_deref(),
+        };
+        let (records, text) = match file {
+            None => (false, false),
+            Some(_) if uses.dataset => (true, false),
+            Some(file) => kinds(file),
+        };
+        if !records {
+            recipe.field = None;
+        }
+        if !text {
+            recipe.split = None;
+        }
+        if file.is_none() {
+            recipe.documents = None;
+            recipe.bad_records = plain.bad_records;
+        }
+        Ok(recipe)
+    }
+
+    /// Whether the way the model writes begins with prefixes.
+    fn takes_prefixes(&self) -> bool {
+        let strategy = sources::strategy(&self.source).unwrap_or(&self.synthesis.strategy);
+        synthesis::find(strategy).is_ok_and(|strategy| strategy.takes_prefixes())
     }
 
     /// The number of sequences that is asked for.
@@ -225,6 +286,18 @@ impl Recipe {
             split: self.split,
             bad_records: self.bad_records,
         }
+    }
+}
+
+/// Whether records, and whether plain text, are among the files of `path`: both where that is not known
+/// before it is read.
+fn kinds(path: &Path) -> (bool, bool) {
+    let files = data::files(path).unwrap_or_default();
+    let formats = files.iter().filter_map(|file| data::formats::find(file).ok());
+    let records: Vec<bool> = formats.map(|format| format.has_fields()).collect();
+    match records.is_empty() {
+        true => (true, true),
+        false => (records.contains(&true), records.contains(&false)),
     }
 }
 

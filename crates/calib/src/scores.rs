@@ -41,12 +41,15 @@ pub(crate) fn written(
     Ok(texts.iter().zip(&tokens).map(score).collect())
 }
 
-/// Scores with all blocks loaded, or block by block where that needs too much memory: the scores are the
-/// same.
-fn within<T>(memory: Option<u64>, score: impl Fn(&Options) -> lm::Result<T>) -> Result<T> {
+/// What `score` gives with all blocks loaded, or block by block where they do not fit `memory` bytes:
+/// the figures are the same either way.
+pub(crate) fn within<T>(
+    memory: Option<u64>,
+    score: impl Fn(&Options) -> lm::Result<T>,
+) -> Result<T> {
     match score(&Options { streamed: false, memory }) {
         Err(lm::Error::Memory { .. }) => Ok(score(&Options { streamed: true, memory })?),
-        scores => Ok(scores?),
+        scored => Ok(scored?),
     }
 }
 

@@ -92,6 +92,14 @@ impl CalibrationSet {
         })
     }
 
+    /// The set of the sequences at `places`, one at least.
+    pub(crate) fn keep(mut self, places: &[usize]) -> Self {
+        self.sequences = places.iter().map(|&place| self.sequences[place].clone()).collect();
+        let origins = &self.provenance.origins;
+        self.provenance.origins = places.iter().map(|&place| origins[place].clone()).collect();
+        self
+    }
+
     /// The set of the first `samples` sequences.
     ///
     /// # Errors

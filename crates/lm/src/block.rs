@@ -213,8 +213,19 @@ impl Block {
 
     /// The whole block: residual stream in, residual stream out, `[tokens, hidden]`.
     pub fn run(&self, residual: Matrix, batch: &mut Batch<'_>) -> Matrix {
+        self.run_watched(residual, batch, |_, _| {})
+    }
+
+    /// [`Block::run`], with every stage's number and input, `[tokens, in]`, shown to `watch`.
+    pub fn run_watched(
+        &self,
+        residual: Matrix,
+        batch: &mut Batch<'_>,
+        mut watch: impl FnMut(usize, MatrixRef<'_>),
+    ) -> Matrix {
         let mut state = self.frame.begin(residual);
         for linears in &self.stages {
+            watch(state.stage, state.input.view());
             state = self.frame.step(state, linears, batch);
         }
         state.residual

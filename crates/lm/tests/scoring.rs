@@ -4,7 +4,10 @@
 mod support;
 
 use compute::Precision;
-use lm::scoring::{Options, Score, log_likelihoods, token_log_probabilities};
+use lm::scoring::{
+    Observed, Options, Score, TokenMoments, log_likelihoods, observe, pooled_states,
+    token_log_probabilities,
+};
 use lm::{Batch, Error, Model, Observer, Silent};
 use support::{random_model, random_tokens, with_threads};
 
@@ -104,4 +107,124 @@ fn perplexity_is_the_exponential_of_the_mean_loss() {
     let score = Score { sum: -2.0, tokens: 2 }.and(Score { sum: -4.0, tokens: 1 });
     assert_eq!(score, Score { sum: -6.0, tokens: 3 });
     assert!((score.perplexity() - 2f64.exp()).abs() < 1e-12);
+}
+
+/// Tokens and inputs by the definition: one sequence, one stage after the other, everything in f64.
+fn naive_observation(model: &Model, tokens: &[u32]) -> (Vec<TokenMoments>, Vec<Vec<Vec<f64>>>) {
+    let inputs = &tokens[..tokens.len() - 1];
+    let mut residual = model.embed(inputs).unwrap();
+    let mut squares = Vec::new();
+    for index in 0..model.spec().blocks.len() {
+        let (frame, block) = (model.frame(index).unwrap(), model.block(index).unwrap());
+        let mut state = frame.begin(residual);
+        let mut sites = Vec::new();
+        for linears in block.stages() {
+            let column = |col: usize| {
+                let values =
+                    (0..state.input.rows()).map(|row| f64::from(state.input.row(row)[col]));
+                values.map(|value| value * value).sum::<f64>()
+            };
+            sites.push((0..state.input.cols()).map(column).collect());
+            state = frame.step(state, linears, &mut Batch::fresh(&[inputs.len()]));
+        }
+        squares.push(sites);
+        residual = state.residual;
+    }
+    let logits = model.head().unwrap().logits(residual.view());
+    let moments = |(row, &token): (usize, &u32)| {
+        let logits: Vec<f64> = logits.row(row).iter().map(|&logit| f64::from(logit)).collect();
+        let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        let logs: Vec<f64> = logits.iter().map(|logit| logit - total.ln()).collect();
+        let mean: f64 = logs.iter().map(|log| log.exp() * log).sum();
+        let variance: f64 = logs.iter().map(|log| log.exp() * (log - mean).powi(2)).sum();
+        TokenMoments { log_probability: logs[token as usize], mean, deviation: variance.sqrt() }
+    };
+    (tokens[1..].iter().enumerate().map(moments).collect(), squares)
+}
+
+fn observed(model: &Model, options: &Options) -> Observed {
+    let sequences = sequences();
+    let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+    observe(model, &sequences, options, &Silent).unwrap()
+}
+
+#[test]
+fn what_is_observed_is_what_the_definition_gives() {
+    let model = random_model(Precision::F32);
+    let found = observed(&model, &Options::default());
+    let mut squares: Option<Vec<Vec<Vec<f64>>>> = None;
+    for (sequence, found) in sequences().iter().zip(&found.tokens) {
+        if sequence.len() < 2 {
+            assert!(found.is_empty());
+            continue;
+        }
+        let (expected, sites) = naive_observation(&model, sequence);
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found.log_probability - expected.log_probability).abs() < 1e-5);
+            assert!((found.mean - expected.mean).abs() < 1e-5, "{found:?} {expected:?}");
+            assert!((found.deviation - expected.deviation).abs() < 1e-5);
+            assert!((found.standardised() - expected.standardised()).abs() < 1e-3);
+        }
+        let Some(sums) = &mut squares else {
+            squares = Some(sites);
+            continue;
+        };
+        let pairs = sums.iter_mut().flatten().flatten().zip(sites.iter().flatten().flatten());
+        pairs.for_each(|(sum, one)| *sum += one);
+    }
+    let expected = squares.unwrap();
+    let seen: usize = sequences().iter().map(|sequence| sequence.len().saturating_sub(1)).sum();
+    assert_eq!(found.inputs.tokens, seen as u64);
+    for (sites, expected) in found.inputs.blocks.iter().zip(&expected) {
+        for (site, expected) in sites.iter().zip(expected) {
+            for (found, expected) in site.squared_norms.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-4 * expected.abs() + 1e-9, "{:?}", site.site);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_observed_depends_on_nothing_but_model_and_tokens() {
+    let model = random_model(Precision::Bf16);
+    let expected = observed(&model, &Options::default());
+    let streamed = Options { streamed: true, memory: None };
+    assert_eq!(observed(&model, &streamed), expected);
+    assert_eq!(observed(&model, &Options { streamed: true, memory: Some(64 << 20) }), expected);
+    assert_eq!(with_threads(3, || observed(&model, &Options::default())), expected);
+    let scores = scores(&model, &Options::default());
+    let pairs = scores.iter().flatten().zip(expected.tokens.iter().flatten());
+    for (score, token) in pairs {
+        assert!((score - token.log_probability).abs() < 1e-9, "the two passes agree");
+    }
+}
+
+#[test]
+fn pooled_states_are_the_means_of_the_residual_stream() {
+    let model = random_model(Precision::F32);
+    let sequences = sequences();
+    let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+    for blocks in 0..=model.spec().blocks.len() {
+        let found = pooled_states(&model, &borrowed, blocks, &Options::default(), &Silent).unwrap();
+        let streamed = Options { streamed: true, memory: None };
+        let again = pooled_states(&model, &borrowed, blocks, &streamed, &Silent).unwrap();
+        assert_eq!(found.as_slice(), again.as_slice());
+        for (index, tokens) in sequences.iter().enumerate() {
+            if tokens.len() < 2 {
+                assert!(found.row(index).iter().all(|value| *value == 0.0));
+                continue;
+            }
+            let inputs = &tokens[..tokens.len() - 1];
+            let mut state = model.embed(inputs).unwrap();
+            for block in 0..blocks {
+                let block = model.block(block).unwrap();
+                state = block.run(state, &mut Batch::fresh(&[inputs.len()]));
+            }
+            for (col, found) in found.row(index).iter().enumerate() {
+                let sum: f32 = (0..state.rows()).map(|row| state.row(row)[col]).sum();
+                assert!((found - sum / state.rows() as f32).abs() < 1e-4);
+            }
+        }
+    }
 }

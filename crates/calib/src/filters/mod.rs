@@ -24,6 +24,7 @@ use crate::{Result, scores::perplexity};
 pub use settings::{Duplicates, FilterSettings, PerplexityBand, Repetition};
 
 pub(crate) use panel::Panel;
+pub(crate) use repetition::repeated_share;
 
 /// A text to be judged.
 #[derive(Clone, Copy, Debug)]

@@ -73,7 +73,7 @@ impl Judge for Runs {
 }
 
 /// Share of the runs of `ngram` tokens that occurred earlier in `tokens`; `0` for a text of fewer.
-fn repeated_share(tokens: &[u32], ngram: usize) -> f64 {
+pub(crate) fn repeated_share(tokens: &[u32], ngram: usize) -> f64 {
     let runs = (tokens.len() + 1).saturating_sub(ngram);
     if runs == 0 {
         return 0.0;

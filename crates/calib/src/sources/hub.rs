@@ -2,7 +2,7 @@
 
 use lm::Observer;
 
-use super::{Source, documents::Collection};
+use super::{Source, Uses, documents::Collection};
 use crate::dataset::Dataset;
 use crate::{CalibrationSet, Packing, Recipe, Result, Workspace};
 
@@ -48,8 +48,8 @@ Reference
         Dataset::is_named(source)
     }
 
-    fn has_documents(&self) -> bool {
-        true
+    fn uses(&self) -> Uses {
+        Uses { dataset: true, ..Uses::DOCUMENTS }
     }
 
     fn collect(

@@ -32,9 +32,10 @@ pub trait Source: Sync {
     /// Whether it is what [`Recipe::source`] means.
     fn accepts(&self, source: &str) -> bool;
 
-    /// Whether it reads documents, which settings of reading and packing speak of.
-    fn has_documents(&self) -> bool {
-        false
+    /// Which settings of a recipe mean something to it: none but the size and the seed unless it says
+    /// so.
+    fn uses(&self) -> Uses {
+        Uses::default()
     }
 
     /// Refuses a source that is not there, before time is spent on something else.
@@ -55,6 +56,25 @@ pub trait Source: Sync {
         workspace: &Workspace<'_>,
         observer: &dyn Observer,
     ) -> Result<CalibrationSet>;
+}
+
+/// Which settings of a recipe mean something to a source, size and seed aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// How documents are read and packed.
+    pub documents: bool,
+    /// Which part of a hub data set is read.
+    pub dataset: bool,
+    /// Which texts are left out.
+    pub filters: bool,
+    /// How the model writes.
+    pub synthesis: bool,
+}
+
+impl Uses {
+    /// What a source of documents uses.
+    const DOCUMENTS: Self =
+        Self { documents: true, dataset: false, filters: true, synthesis: false };
 }
 
 /// Every source, in the order they are listed to users; the first that accepts a name is taken.
@@ -79,6 +99,17 @@ pub fn of(source: &str) -> Result<&'static dyn Source> {
     // Only files are left; the reader says why it cannot read this one.
     data::formats::find(source.as_ref())?;
     Err(unknown(source))
+}
+
+/// The strategy that a source names, where it is `self/STRATEGY`.
+pub fn strategy(source: &str) -> Option<&str> {
+    let name = source.strip_prefix("self/")?;
+    crate::synthesis::find(name).is_ok().then_some(name)
+}
+
+/// Whether the model writes the source's text itself.
+pub fn is_own(source: &str) -> bool {
+    own::Own.accepts(source)
 }
 
 /// Refuses a recipe of which a source is not there.

@@ -2,14 +2,14 @@
 
 use lm::Observer;
 
-use super::Source;
+use super::{Source, Uses};
 use crate::packing::Packing;
 use crate::recipe::Windows;
 use crate::synthesis::{
     self, Cache, Journal, Key, ModelAuthor, Session, Synthesis, Written, arithmetic, counts,
     prefixes,
 };
-use crate::{CalibrationSet, Error, Provenance, Recipe, Result, Workspace};
+use crate::{CalibrationSet, Error, Provenance, Recipe, Result, SynthesisSettings, Workspace};
 
 /// Text the model writes itself.
 pub(super) struct Own;
@@ -36,7 +36,8 @@ When to use it
 
 Parameters
   samples, length, seed: how many windows, of how many tokens, with which seed.
-  synthesis: the strategy (prefix, bos, greedy-start, chat, server) and its parameters.
+  synthesis: the strategy (prefix, bos, greedy-start, chat, server) and its parameters; `self/bos` as the
+  source names it as well.
   filters: a fifth of the texts, those of the highest perplexity, and texts that loop are dropped
   unless told otherwise; see `list filters`.
 
@@ -49,7 +50,11 @@ Reference
     }
 
     fn accepts(&self, source: &str) -> bool {
-        source == "self"
+        source == "self" || super::strategy(source).is_some()
+    }
+
+    fn uses(&self) -> Uses {
+        Uses { filters: true, synthesis: true, ..Uses::default() }
     }
 
     fn collect(
@@ -58,6 +63,7 @@ Reference
         workspace: &Workspace<'_>,
         observer: &dyn Observer,
     ) -> Result<CalibrationSet> {
+        let recipe = &with_strategy(recipe)?;
         let windows = recipe.windows(workspace.model.spec())?;
         let synthesis = check(recipe, windows)?;
         let filters = recipe.filters.for_own();
@@ -96,6 +102,19 @@ Reference
         }
         Ok(set)
     }
+}
+
+/// The recipe with the strategy that its source names.
+fn with_strategy(recipe: &Recipe) -> Result<Recipe> {
+    let mut recipe = recipe.clone();
+    let Some(named) = super::strategy(&recipe.source) else { return Ok(recipe) };
+    let strategy = &mut recipe.synthesis.strategy;
+    if *strategy != SynthesisSettings::default().strategy && strategy != named {
+        let problem = format!("{strategy} found, and the source {:?} names another", recipe.source);
+        return Err(Error::setting("synthesis", problem));
+    }
+    *strategy = named.into();
+    Ok(recipe)
 }
 
 /// Refuses settings that do not fit; the strategy.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lm::Observer;
 
-use super::{Source, documents::Collection};
+use super::{Source, Uses, documents::Collection};
 use crate::{CalibrationSet, Packing, Recipe, Result, Workspace};
 
 /// A file of records, or several files of any format.
@@ -53,8 +53,8 @@ Reference
         data::is_many(path) || data::formats::find(path).is_ok_and(|format| format.has_fields())
     }
 
-    fn has_documents(&self) -> bool {
-        true
+    fn uses(&self) -> Uses {
+        Uses::DOCUMENTS
     }
 
     fn check(&self, source: &str) -> Result<()> {

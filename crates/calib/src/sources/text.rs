@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lm::Observer;
 
-use super::{Source, documents::Collection};
+use super::{Source, Uses, documents::Collection};
 use crate::{CalibrationSet, Packing, Recipe, Result, Workspace};
 
 /// A plain text file.
@@ -49,8 +49,8 @@ Reference
         data::is_standard_input(path) || (!data::is_many(path) && text())
     }
 
-    fn has_documents(&self) -> bool {
-        true
+    fn uses(&self) -> Uses {
+        Uses::DOCUMENTS
     }
 
     fn check(&self, source: &str) -> Result<()> {

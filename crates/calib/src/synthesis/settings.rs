@@ -50,6 +50,11 @@ impl SynthesisSettings {
         self.prefix_file.as_ref().map_or(0, |_| self.prefix_tokens.unwrap_or(PREFIX_TOKENS))
     }
 
+    /// The settings but for where prefixes come from.
+    pub fn without_prefixes(&self) -> Self {
+        Self { prefix_file: None, prefix_tokens: None, ..self.clone() }
+    }
+
     /// How tokens are drawn, the strategy's own way filled in.
     ///
     /// # Errors

@@ -25,6 +25,11 @@ impl Chunk<'_> {
         self.sequences.iter().map(|(_, tokens)| tokens.len() - 1).sum()
     }
 
+    /// The places of its sequences among all.
+    pub(super) fn indices(&self) -> Vec<usize> {
+        self.sequences.iter().map(|(index, _)| *index).collect()
+    }
+
     pub(super) fn lengths(&self) -> Vec<usize> {
         self.sequences.iter().map(|(_, tokens)| tokens.len() - 1).collect()
     }
@@ -136,9 +141,10 @@ mod tests {
         let sequences = [vec![1; 3], vec![], vec![2; 2047], vec![3], vec![4; 5000], vec![5; 2]];
         let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let chunks = chunks(&borrowed);
-        let indices =
-            |chunk: &Chunk<'_>| chunk.sequences.iter().map(|(i, _)| *i).collect::<Vec<_>>();
-        assert_eq!(chunks.iter().map(indices).collect::<Vec<_>>(), [vec![0, 2], vec![4], vec![5]]);
+        assert_eq!(
+            chunks.iter().map(Chunk::indices).collect::<Vec<_>>(),
+            [vec![0, 2], vec![4], vec![5]]
+        );
         assert_eq!(chunks.iter().map(Chunk::tokens).collect::<Vec<_>>(), [2048, 4999, 1]);
     }
 

@@ -1,11 +1,15 @@
-//! How probable a model finds given tokens.
+//! How probable a model finds given tokens, and what its layers see of them.
 
 mod chunks;
 mod continuations;
 mod divergence;
+mod inputs;
+mod moments;
+mod observed;
+mod pooled;
 mod source;
 
-use compute::Matrix;
+use compute::{Matrix, MatrixRef};
 use serde::{Deserialize, Serialize};
 
 use crate::{Batch, Model, Observer, Result, Spec, cost};
@@ -15,6 +19,10 @@ use source::Source;
 pub(crate) use chunks::log_probability;
 pub use continuations::{Continuation, Request, continuations};
 pub use divergence::{TokenDivergence, token_divergences};
+pub use inputs::{InputProfile, SiteProfile};
+pub use moments::TokenMoments;
+pub use observed::{Observed, observe};
+pub use pooled::pooled_states;
 
 /// How sequences are scored. The scores are the same whatever is chosen here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,14 +109,29 @@ fn run(
     chunks: &[Chunk<'_>],
     observer: &dyn Observer,
 ) -> Result<Vec<Matrix>> {
+    let blocks = model.spec().blocks.len();
+    run_watched((model, source), chunks, blocks, &mut |_, _, _| {}, observer)
+}
+
+/// The residual stream of every chunk after the first `blocks` blocks; `watch` is shown the block, the
+/// stage and the input of every stage on the way, chunk after chunk.
+fn run_watched(
+    (model, source): (&Model, &Source),
+    chunks: &[Chunk<'_>],
+    blocks: usize,
+    watch: &mut dyn FnMut(usize, usize, MatrixRef<'_>),
+    observer: &dyn Observer,
+) -> Result<Vec<Matrix>> {
     let mut states =
         chunks.iter().map(|chunk| model.embed(&chunk.inputs())).collect::<Result<Vec<_>>>()?;
-    for index in 0..model.spec().blocks.len() {
+    for index in 0..blocks {
         source.with_block(model, index, |block| {
             for (state, chunk) in states.iter_mut().zip(chunks) {
                 observer.check()?;
                 let lengths = chunk.lengths();
-                *state = block.run(std::mem::take(state), &mut Batch::fresh(&lengths));
+                let watch = |stage: usize, input: MatrixRef<'_>| watch(index, stage, input);
+                let batch = &mut Batch::fresh(&lengths);
+                *state = block.run_watched(std::mem::take(state), batch, watch);
                 observer.advanced(chunk.tokens() as u64);
             }
             Ok(())

@@ -111,6 +111,7 @@ fn provenance(model: &Model, sequences: usize) -> Provenance {
         dropped_texts: Vec::new(),
         notes: Vec::new(),
         origins: vec![Origin::Stream { offset: 0 }; sequences],
+        selection: None,
         parts: Vec::new(),
     }
 }

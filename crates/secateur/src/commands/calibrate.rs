@@ -5,6 +5,7 @@ use calib::{CalibrationSet, Workspace};
 use lm::Observer;
 use serde_json::json;
 
+use super::inspect::selected;
 use crate::failure::{self, BadInput, Stopped};
 use crate::options::CalibrateOptions;
 use crate::recipe::Resolved;
@@ -35,7 +36,7 @@ fn make(options: &CalibrateOptions, observer: &dyn Observer) -> anyhow::Result<C
     calib::sources::check(&recipe).context(setup::NO_CALIBRATION)?;
     let model = setup::model(&options.model, observer)?;
     let (cache, hub) = (setup::cache(), setup::data_hub(&recipe, options.model.offline)?);
-    let server = options.calibration.synthesis.server_options()?;
+    let server = options.calibration.drawing.synthesis.server_options()?;
     let workspace = Workspace {
         model: &model,
         cache: cache.as_deref(),
@@ -61,6 +62,7 @@ fn report(options: &CalibrateOptions, set: &CalibrationSet) -> anyhow::Result<()
     let view = options.output.with_extension("jsonl");
     let provenance = &set.provenance;
     let left_out = provenance.left_out();
+    let selected = selected(provenance);
     let examples = super::inspect::examples(provenance);
     let facts = definitions([
         ("set", options.output.display().to_string().as_str()),
@@ -69,6 +71,7 @@ fn report(options: &CalibrateOptions, set: &CalibrationSet) -> anyhow::Result<()
         ("sequences", format::count(set.sequences.len() as u64).as_str()),
         ("tokens", format::count(set.tokens() as u64).as_str()),
         ("left out", left_out.as_deref().unwrap_or("nothing")),
+        ("selected", selected.as_str()),
     ]);
     output::text(&format!("{facts}{examples}"))
 }

@@ -49,6 +49,27 @@ Examples:
 
 The set holds token ids and where they come from; c4.jsonl beside it shows them as text.";
 
+pub(crate) const RANK: &str = "\
+Examples:
+  Which of these suits the model best, at the cost of one forward pass each:
+    secateur rank model/ --candidate self --candidate c4.jsonl --candidate random \\
+      --yardstick wikipedia-heldout.txt --yardstick gsm8k-heldout.jsonl
+  The same with three draws of each, so that noise is told from difference:
+    secateur rank model/ --candidate self --candidate c4.jsonl --yardstick held-out.txt --seeds 3
+  The ways to have the model write, against a mixture and a saved set:
+    secateur rank model/ --candidate self/prefix --candidate self/chat \\
+      --candidate \"self + c4.jsonl\" --candidate mine.safetensors --yardstick held-out.txt
+  The measured damage: prune to 60 % with every draw, compare with the dense model:
+    secateur rank model/ --candidate self --candidate c4.jsonl --yardstick held-out.txt \\
+      --prune --sparsity 60% --method sparsegpt --report rank.json
+  A cheaper look at the damage, four blocks pruned:
+    secateur rank model/ --candidate self --candidate c4.jsonl --yardstick held-out.txt \\
+      --prune --prune-blocks 4
+
+Every candidate is drawn with the options of its size (--samples, --length) and with those others that
+mean something to it. The order is by one score (--by); `secateur list scores` says what each means.
+Candidates of one rank are not told apart by the draws that were made.";
+
 pub(crate) const EVAL: &str = "\
 Examples:
   secateur eval model/ --perplexity wikitext2.txt
@@ -104,9 +125,9 @@ is pruned and measured, and the pruned model is deleted:
 Cells that differ in their seed alone are one line of the table: mean ± sample standard deviation.
 With a baseline every line is compared with the one that has the baseline's values and is otherwise
 the same, seed by seed. Options of calibration data are left out of cells whose method uses none;
-such cells run once. Results are found again by the options, the model and the version, so a study
-that was stopped goes on, and one that grew runs what is new; a data file that was changed needs a
-new folder.";
+such cells run once. Options that mean nothing to a cell's source are left out of it as well. Results
+are found again by the options, the model and the version, so a study that was stopped goes on, and
+one that grew runs what is new; a data file that was changed needs a new folder.";
 
 pub(crate) const GENERATE: &str = "\
 Examples:

@@ -11,6 +11,7 @@ mod generate;
 mod inspect;
 mod list;
 mod prune;
+mod rank;
 mod run;
 mod study;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(invocation: &Invocation) -> anyhow::Result<()> {
     match &invocation.command {
         Command::Prune(options) => prune::run(options, resolved),
         Command::Calibrate(options) => calibrate::run(options, resolved),
+        Command::Rank(options) => rank::run(options, resolved),
         Command::Eval(options) => eval::run(options, resolved),
         Command::Study(options) => study::run(options, resolved),
         Command::Generate(options) => generate::run(options),

@@ -1,6 +1,7 @@
 //! What can be chosen from: one topic per registry.
 
 use calib::{Packing, dataset::PRESETS, filters::FILTERS, sources::SOURCES, synthesis::SYNTHESES};
+use calib::{judging::SCORES, selection::SELECTIONS};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use compute::KernelLevel;
 use data::FORMATS;
@@ -57,6 +58,12 @@ pub(crate) const TOPICS: &[Topic] = &[
     Topic { name: "filters", summary: "texts that are left out", entries: filters },
     Topic { name: "datasets", summary: "hub data sets with a short name", entries: datasets },
     Topic { name: "packings", summary: "how text becomes calibration windows", entries: packings },
+    Topic {
+        name: "selections",
+        summary: "rules that keep some sequences of a larger draw",
+        entries: selections,
+    },
+    Topic { name: "scores", summary: "what rank judges calibration data by", entries: scores },
     Topic { name: "formats", summary: "text files that can be read", entries: formats },
     Topic { name: "tasks", summary: "questions with known answers for eval", entries: tasks },
     Topic { name: "groups", summary: "tasks that are quoted together, as a mean", entries: groups },
@@ -110,6 +117,14 @@ fn syntheses() -> Vec<Entry> {
 
 fn filters() -> Vec<Entry> {
     FILTERS.iter().map(|f| entry(f.name(), f.summary()).explained(f.explanation())).collect()
+}
+
+fn selections() -> Vec<Entry> {
+    SELECTIONS.iter().map(|s| entry(s.name(), s.summary()).explained(s.explanation())).collect()
+}
+
+fn scores() -> Vec<Entry> {
+    SCORES.iter().map(|s| entry(s.name(), s.summary()).explained(s.explanation())).collect()
 }
 
 fn datasets() -> Vec<Entry> {

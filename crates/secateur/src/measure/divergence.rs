@@ -50,25 +50,71 @@ impl Yardstick {
         auto: bool,
         model: &Model,
     ) -> anyhow::Result<Option<Self>> {
+        if !Self::is_wanted(options, auto) {
+            return Ok(None);
+        }
         let source = match options.divergence.as_str() {
-            "off" => return Ok(None),
-            "auto" if !auto => return Ok(None),
             "auto" => MODEL_ITSELF,
             source => source,
         };
-        let context = model.spec().context;
-        let length = options.divergence_length.map_or(LENGTH.min(context), |n| n as usize);
-        if length > context {
-            return Err(eval::Error::Window { window: length, context }.into());
-        }
+        let length = Self::length(options.divergence_length, model)?;
         let sequences = options.divergence_sequences as usize;
         if source == MODEL_ITSELF {
-            return Ok(Some(Self::Own(Box::new(own(sequences, length, options.divergence_seed)))));
+            return Ok(Some(Self::own(sequences, length, options.divergence_seed)));
         }
-        let file = Path::new(source);
-        let sequences = windows(file, sequences, length, model);
-        let sequences = sequences.with_context(|| format!("--divergence {source}"))?;
-        Ok(Some(Self::Text { file: file.into(), sequences }))
+        let text = Self::text(Path::new(source), sequences, length, model);
+        text.with_context(|| format!("--divergence {source}")).map(Some)
+    }
+
+    /// Text that the model writes: drawn from its own distribution, temperature 1, nothing cut off,
+    /// nothing filtered.
+    pub(crate) fn own(samples: usize, length: usize, seed: u64) -> Self {
+        let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, repetition_penalty: 1.0 };
+        let sampling = Some(sampling);
+        Self::Own(Box::new(calib::Recipe {
+            samples: Some(samples),
+            length: Some(length),
+            seed,
+            filters: FilterSettings::none(),
+            synthesis: SynthesisSettings { sampling, ..SynthesisSettings::default() },
+            ..calib::Recipe::of(MODEL_ITSELF)
+        }))
+    }
+
+    /// The first windows of `length` tokens of a text, `most` at most.
+    ///
+    /// # Errors
+    /// When the text cannot be read or does not fill a window.
+    pub(crate) fn text(
+        file: &Path,
+        most: usize,
+        length: usize,
+        model: &Model,
+    ) -> anyhow::Result<Self> {
+        Ok(Self::Text { file: file.into(), sequences: windows(file, most, length, model)? })
+    }
+
+    /// Whether the options ask for one; `auto` decides where they do not say.
+    pub(crate) fn is_wanted(options: &DivergenceOptions, auto: bool) -> bool {
+        match options.divergence.as_str() {
+            "off" => false,
+            "auto" => auto,
+            _ => true,
+        }
+    }
+
+    /// The tokens of a sequence, where `given` does not say: [`LENGTH`], or the context of `model` if
+    /// that is shorter.
+    ///
+    /// # Errors
+    /// When the context is shorter than what is given.
+    pub(crate) fn length(given: Option<u32>, model: &Model) -> anyhow::Result<usize> {
+        let context = model.spec().context;
+        let length = given.map_or(LENGTH.min(context), |length| length as usize);
+        match length > context {
+            true => Err(eval::Error::Window { window: length, context }.into()),
+            false => Ok(length),
+        }
     }
 
     /// Refuses a yardstick that the calibration data would be cut from as well.
@@ -78,7 +124,7 @@ impl Yardstick {
     pub(crate) fn check_apart(&self, calibration: &calib::Recipe) -> Result<(), BadInput> {
         match self {
             Self::Own(own)
-                if calibration.sources().any(|source| source == own.source)
+                if calibration.sources().any(calib::sources::is_own)
                     && calibration.seed == own.seed =>
             {
                 let problem = format!(
@@ -92,12 +138,41 @@ impl Yardstick {
         }
     }
 
+    /// `self`, or the text's file.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Own(_) => MODEL_ITSELF.into(),
+            Self::Text { file, .. } => file.display().to_string(),
+        }
+    }
+
     /// What it is, in a few words.
     pub(crate) fn label(&self) -> String {
         match self {
             Self::Own(_) => "text the dense model writes".into(),
             Self::Text { file, .. } => file.display().to_string(),
         }
+    }
+
+    /// Its token sequences; those that `dense` writes are written now, within `memory` bytes.
+    ///
+    /// # Errors
+    /// When they cannot be written, or the user stopped it.
+    pub(crate) fn sequences(
+        &self,
+        dense: &Model,
+        memory: Option<u64>,
+        observer: &dyn Observer,
+    ) -> anyhow::Result<Vec<Vec<u32>>> {
+        let recipe = match self {
+            Self::Text { sequences, .. } => return Ok(sequences.clone()),
+            Self::Own(recipe) => recipe,
+        };
+        let cache = setup::cache();
+        let cache = cache.as_deref();
+        let workspace = Workspace { model: dense, cache, memory, hub: None, server: None };
+        let set = calib::collect(recipe, &workspace, observer);
+        Ok(set.context("the text to compare the models on cannot be written")?.sequences)
     }
 
     /// The divergence of `pruned` from `dense`.
@@ -112,26 +187,15 @@ impl Yardstick {
         scoring: &scoring::Options,
         observer: &dyn Observer,
     ) -> anyhow::Result<DivergenceFacts> {
-        let cache = setup::cache();
-        let (text, seed, sequences) = match self {
-            Self::Text { file, sequences } => (file.display().to_string(), None, sequences.clone()),
-            Self::Own(recipe) => {
-                let workspace = Workspace {
-                    model: dense,
-                    cache: cache.as_deref(),
-                    memory: scoring.memory,
-                    hub: None,
-                    server: None,
-                };
-                let set = calib::collect(recipe, &workspace, observer);
-                let set = set.context("the text to compare the models on cannot be written")?;
-                (MODEL_ITSELF.to_owned(), Some(recipe.seed), set.sequences)
-            }
+        let sequences = self.sequences(dense, scoring.memory, observer)?;
+        let seed = match self {
+            Self::Text { .. } => None,
+            Self::Own(recipe) => Some(recipe.seed),
         };
         let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let result = eval::divergence(dense, pruned, &borrowed, scoring, observer);
         Ok(DivergenceFacts {
-            text,
+            text: self.name(),
             seed,
             length: sequences.iter().map(Vec::len).max().unwrap_or(0),
             dtype: setup::precision_name(dense.precision()),
@@ -174,19 +238,6 @@ impl DivergenceFacts {
             None => format!("the first of {}", self.text),
         };
         format!("{sequences} sequences of {} tokens, {text}, {}", self.length, self.dtype)
-    }
-}
-
-/// Text drawn from the model's own distribution: temperature 1, nothing cut off, nothing filtered.
-fn own(samples: usize, length: usize, seed: u64) -> calib::Recipe {
-    let sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, repetition_penalty: 1.0 };
-    calib::Recipe {
-        samples: Some(samples),
-        length: Some(length),
-        seed,
-        filters: FilterSettings::none(),
-        synthesis: SynthesisSettings { sampling: Some(sampling), ..SynthesisSettings::default() },
-        ..calib::Recipe::of(MODEL_ITSELF)
     }
 }
 

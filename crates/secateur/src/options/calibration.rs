@@ -1,22 +1,31 @@
 //! What the model is measured on.
 
-use calib::{DatasetSettings, Packing, Portion, Recipe};
+use calib::{DatasetSettings, Packing, Portion, Recipe, SelectionSettings};
 use clap::Args;
 use data::{BadRecords, Split};
 
 use super::{FilterOptions, MODEL_ITSELF, SynthesisOptions, choices};
+use crate::recipe;
 
 /// What the model is measured on.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Calibration data")]
 pub(crate) struct CalibrationOptions {
-    /// `self` for text the model writes; a file, folder or pattern of text, JSONL, JSON, Parquet or
+    /// `self` for text the model writes (`self/bos` and the like name how); a file, folder or pattern of text, JSONL, JSON, Parquet or
     /// Arrow, compressed or not; `-` for standard input; a set saved by `secateur calibrate`; a hub
     /// data set (`c4`, `wikipedia` and others, or hub:OWNER/NAME); `random` or `random-text` as
     /// controls. Given several times, with :N sequences of each, for a mixture
     #[arg(long, value_name = "SOURCE[:N]", default_value = MODEL_ITSELF)]
     pub(crate) calibration: Vec<String>,
 
+    #[command(flatten)]
+    pub(crate) drawing: DrawingOptions,
+}
+
+/// How calibration data is drawn from a source.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Calibration data")]
+pub(crate) struct DrawingOptions {
     /// Number of sequences; 128, or all of a saved set, or the sum of a mixture, unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) samples: Option<u32>,
@@ -62,6 +71,15 @@ pub(crate) struct CalibrationOptions {
     #[arg(long, value_name = "N", default_value_t = DatasetSettings::default().shards)]
     pub(crate) dataset_shards: usize,
 
+    /// Draw more sequences than are wanted and keep some of them; `secateur list selections`
+    /// describes the rules
+    #[arg(long, value_name = "RULE", value_parser = choices::selections())]
+    pub(crate) select: Option<String>,
+
+    /// Sequences drawn for each that --select keeps; 4 unless given
+    #[arg(long, value_name = "N", requires = "select")]
+    pub(crate) pool: Option<usize>,
+
     #[command(flatten)]
     pub(crate) filters: FilterOptions,
 
@@ -73,14 +91,55 @@ impl CalibrationOptions {
     /// The library's recipe.
     ///
     /// # Errors
-    /// When a sampling parameter is outside its range, or a portion has no number of sequences.
+    /// As [`DrawingOptions::recipe`].
     pub(crate) fn recipe(&self) -> anyhow::Result<Recipe> {
-        let portions = self.calibration.iter().map(|text| text.parse::<Portion>());
+        self.drawing.recipe(&self.calibration)
+    }
+
+    /// The keys of options that mean nothing to the source.
+    ///
+    /// # Errors
+    /// As [`DrawingOptions::recipe`], and when there is no such source.
+    pub(crate) fn idle(&self) -> anyhow::Result<Vec<String>> {
+        let given = self.recipe()?;
+        let used = given.of_use()?;
+        let named = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+        let groups: [(bool, Vec<String>); 9] = [
+            (used.packing == given.packing, named(&["packing"])),
+            (used.field == given.field, named(&["field"])),
+            (used.split == given.split, named(&["split"])),
+            (used.documents == given.documents, named(&["documents"])),
+            (used.bad_records == given.bad_records, named(&["bad-records"])),
+            (
+                used.dataset == given.dataset,
+                named(&["dataset-config", "dataset-split", "dataset-shards"]),
+            ),
+            (used.filters == given.filters, recipe::keys::<FilterOptions>()),
+            (
+                used.synthesis.prefix_file == given.synthesis.prefix_file,
+                named(&["prefixes", "prefix-tokens"]),
+            ),
+            (
+                used.synthesis.without_prefixes() == given.synthesis.without_prefixes(),
+                recipe::keys::<SynthesisOptions>(),
+            ),
+        ];
+        Ok(groups.into_iter().filter(|(used, _)| !used).flat_map(|(_, keys)| keys).collect())
+    }
+}
+
+impl DrawingOptions {
+    /// The library's recipe for the portions `SOURCE` or `SOURCE:N`.
+    ///
+    /// # Errors
+    /// When a sampling parameter is outside its range, or a portion has no number of sequences.
+    pub(crate) fn recipe(&self, portions: &[String]) -> anyhow::Result<Recipe> {
+        let portions = portions.iter().map(|text| text.parse::<Portion>());
         let recipe = Recipe::of_portions(portions.collect::<calib::Result<Vec<_>>>()?);
         if let (Some(own), Some(given)) = (recipe.samples, self.samples)
             && own != given as usize
         {
-            let problem = format!("{given} found, --calibration asks for {own} sequences");
+            let problem = format!("{given} found, the source asks for {own} sequences");
             return Err(calib::Error::setting("samples", problem).into());
         }
         Ok(Recipe {
@@ -98,7 +157,8 @@ impl CalibrationOptions {
                 shards: self.dataset_shards,
             },
             filters: self.filters.settings(),
-            synthesis: self.synthesis.settings()?,
+            synthesis: self.synthesis.settings(recipe.sources())?,
+            selection: SelectionSettings { rule: self.select.clone(), pool: self.pool },
             ..recipe
         })
     }

@@ -1,6 +1,8 @@
 //! The values an option may take, from the registries that know them.
 
 use calib::filters::{Duplicates, PerplexityBand};
+use calib::judging::SCORES;
+use calib::selection::SELECTIONS;
 use calib::synthesis::SYNTHESES;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, builder::ValueParser};
@@ -11,6 +13,18 @@ use prune::{Propagation, Scope, allocations::ALLOCATIONS, methods::METHODS};
 
 /// The calibration source that is the model itself.
 pub(crate) const MODEL_ITSELF: &str = "self";
+
+/// What is measured of a model that was pruned with a calibration set, with what it says.
+pub(crate) const DAMAGES: [(&str, &str); 2] = [
+    (DAMAGE, "KL divergence of the pruned model from the dense one on held-out text, in nats"),
+    (LOSS, "what the logarithm of the perplexity on held-out text goes up by, in nats"),
+];
+
+/// The mean KL divergence of the pruned model.
+pub(crate) const DAMAGE: &str = "damage";
+
+/// What the logarithm of the perplexity goes up by.
+pub(crate) const LOSS: &str = "loss";
 
 /// The arithmetic of the forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -91,6 +105,17 @@ pub(super) fn named(
 /// The ways to have the model write.
 pub(super) fn syntheses() -> ValueParser {
     named(SYNTHESES.iter().map(|synthesis| (synthesis.name(), synthesis.summary()))).into()
+}
+
+/// The rules of selection.
+pub(super) fn selections() -> ValueParser {
+    named(SELECTIONS.iter().map(|rule| (rule.name(), rule.summary()))).into()
+}
+
+/// What sets can be ordered by: the scores, and the damage that is measured.
+pub(super) fn orders() -> ValueParser {
+    let scores = SCORES.iter().map(|score| (score.name(), score.summary()));
+    named(scores.chain(DAMAGES)).into()
 }
 
 /// The packings.

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::{
     CalibrationOptions, DivergenceOptions, EvaluationOptions, ModelOptions, PruningOptions,
-    RecipeOptions, RunningOptions, SamplingOptions, TaskOptions, tasks::Format,
+    RankOptions, RecipeOptions, RunningOptions, SamplingOptions, TaskOptions, tasks::Format,
 };
 use crate::commands::help;
 
@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Make calibration data and save it
     #[command(after_help = help::CALIBRATE)]
     Calibrate(Box<CalibrateOptions>),
+    /// Order candidates for calibration data by how well they suit a model
+    #[command(after_help = help::RANK)]
+    Rank(Box<RankOptions>),
     /// Measure a model, or compare two
     #[command(after_help = help::EVAL)]
     Eval(Box<EvalOptions>),
@@ -266,6 +269,7 @@ impl Command {
         match self {
             Command::Prune(options) => Some(&options.running),
             Command::Calibrate(options) => Some(&options.running),
+            Command::Rank(options) => Some(&options.running),
             Command::Eval(options) => Some(&options.running),
             Command::Study(options) => Some(&options.running),
             Command::Generate(options) => Some(&options.running),
@@ -281,6 +285,7 @@ impl Command {
         match self {
             Command::Prune(options) => options.recipe.print_recipe,
             Command::Calibrate(options) => options.recipe.print_recipe,
+            Command::Rank(options) => options.recipe.print_recipe,
             Command::Eval(options) => options.recipe.print_recipe,
             Command::Generate(options) => options.recipe.print_recipe,
             Command::Inspect(options) => options.recipe.print_recipe,

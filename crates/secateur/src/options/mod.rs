@@ -10,14 +10,15 @@ mod filters;
 mod invocation;
 mod model;
 mod pruning;
+mod rank;
 mod running;
 mod sampling;
 mod size;
 mod synthesis;
 mod tasks;
 
-pub(crate) use calibration::CalibrationOptions;
-pub(crate) use choices::{DtypeChoice, MODEL_ITSELF};
+pub(crate) use calibration::{CalibrationOptions, DrawingOptions};
+pub(crate) use choices::{DAMAGE, DAMAGES, DtypeChoice, LOSS, MODEL_ITSELF};
 pub(crate) use commands::{
     CalibrateOptions, Cli, Command, CompletionsOptions, EvalOptions, ExplainOptions,
     GenerateOptions, InspectOptions, ListOptions, PruneOptions, RunOptions, StudyOptions,
@@ -28,6 +29,7 @@ pub(crate) use filters::FilterOptions;
 pub(crate) use invocation::{Invocation, declared};
 pub(crate) use model::ModelOptions;
 pub(crate) use pruning::PruningOptions;
+pub(crate) use rank::{JudgingOptions, RankOptions};
 pub(crate) use running::{RecipeOptions, RunningOptions};
 pub(crate) use sampling::SamplingOptions;
 pub(crate) use size::Size;

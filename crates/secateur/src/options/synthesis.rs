@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use calib::{ServerOptions, ServerSettings, SynthesisSettings};
+use calib::{ServerOptions, ServerSettings, SynthesisSettings, sources, synthesis};
 use clap::Args;
 use lm::generation::Sampling;
 
 use super::choices;
+use crate::failure::BadInput;
 
 /// How the model writes its own calibration data.
 #[derive(Args, Clone, Debug)]
@@ -73,11 +74,14 @@ pub(crate) struct SynthesisOptions {
 }
 
 impl SynthesisOptions {
-    /// The library's settings.
+    /// The library's settings for `sources`, of which those may name a strategy that the model writes.
     ///
     /// # Errors
-    /// When a sampling parameter is outside its range.
-    pub(super) fn settings(&self) -> anyhow::Result<SynthesisSettings> {
+    /// When a sampling parameter is outside its range, or is given for several strategies at once.
+    pub(super) fn settings<'a>(
+        &'a self,
+        sources: impl Iterator<Item = &'a str>,
+    ) -> anyhow::Result<SynthesisSettings> {
         let settings = SynthesisSettings {
             strategy: self.synthesis.clone(),
             prefix_file: self.prefixes.clone(),
@@ -89,7 +93,7 @@ impl SynthesisOptions {
                 .map(|(url, model)| ServerSettings { url, model }),
             ..SynthesisSettings::default()
         };
-        let own = settings.sampling()?;
+        let own = synthesis::find(self.strategy(sources)?)?.sampling();
         let sampling = Sampling {
             temperature: self.temperature.first().copied().unwrap_or(own.temperature),
             top_k: self.top_k.unwrap_or(own.top_k),
@@ -124,5 +128,25 @@ impl SynthesisOptions {
             None => Ok(options),
             Some(_) => options.with_key(|name| std::env::var(name).ok()),
         }
+    }
+
+    /// The strategy that sampling is given for.
+    fn strategy<'a>(&'a self, sources: impl Iterator<Item = &'a str>) -> Result<&'a str, BadInput> {
+        let own = sources.filter(|source| sources::is_own(source));
+        let mut strategies: Vec<&str> =
+            own.map(|source| sources::strategy(source).unwrap_or(&self.synthesis)).collect();
+        strategies.dedup();
+        let sampled = !self.temperature.is_empty()
+            || self.top_k.is_some()
+            || self.top_p.is_some()
+            || self.repetition_penalty.is_some();
+        if strategies.len() > 1 && sampled {
+            let problem = format!(
+                "sampling is given for the strategies {} at once, and each has its own",
+                strategies.join(" and ")
+            );
+            return Err(BadInput::new(problem).hint("leave it out, or make saved sets of each"));
+        }
+        Ok(strategies.first().copied().unwrap_or(&self.synthesis))
     }
 }

@@ -54,6 +54,7 @@ fn required(command: &Command, but: &str) -> Vec<OsString> {
                 words.extend([format!("--{}", key(option)).into(), "file.txt".into()]);
             }
             "shots" => words.extend(["--shots".into(), "2".into()]),
+            "select" => words.extend(["--select".into(), "random".into()]),
             _ => {}
         }
     }
@@ -71,8 +72,9 @@ fn round_trip(words: Vec<OsString>) -> (Invocation, Invocation) {
 }
 
 #[test]
-fn five_commands_take_recipes() {
-    assert_eq!(commands(&declared()), ["prune", "calibrate", "eval", "generate", "inspect"]);
+fn six_commands_take_recipes() {
+    let expected = ["prune", "calibrate", "rank", "eval", "generate", "inspect"];
+    assert_eq!(commands(&declared()), expected);
 }
 
 #[test]

@@ -34,6 +34,12 @@ pub(crate) fn key(option: &Arg) -> &str {
     option.get_long().unwrap_or(option.get_id().as_str())
 }
 
+/// The keys of a group of options.
+pub(crate) fn keys<T: clap::Args>() -> Vec<String> {
+    let group = T::augment_args(clap::Command::new("group"));
+    options(&group).map(key).map(str::to_owned).collect()
+}
+
 /// Whether the option is there or not, without a value.
 fn is_flag(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::SetTrue)

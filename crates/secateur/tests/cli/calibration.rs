@@ -61,6 +61,29 @@ fn what_filters_drop_is_said_with_an_example() {
 }
 
 #[test]
+fn a_selection_is_made_kept_and_shown() {
+    let bench = Bench::new();
+    for rule in ["random", "typical", "diverse"] {
+        let line = format!(
+            "calibrate dense -o {rule}.safetensors --calibration text.txt {SIZE} --select {rule} --pool 3"
+        );
+        let made = bench.run(&line).succeeded().stdout();
+        assert!(made.contains(&format!("{rule}: 4 of 12 sequences")), "{made}");
+        let shown = bench.run(&format!("inspect {rule}.safetensors")).succeeded().stdout();
+        assert!(shown.contains(&format!("{rule}: 4 of 12 sequences")), "{shown}");
+        let line =
+            format!("prune dense -o out --force --calibration text.txt {SIZE} --select {rule}");
+        bench.run(&line).succeeded();
+        let recipe = bench.run(&format!("{line} --print-recipe")).succeeded().stdout();
+        assert!(recipe.contains(&format!("select = \"{rule}\"")), "{recipe}");
+    }
+    let one = fs::read(bench.path("typical.safetensors")).unwrap();
+    let line = format!("calibrate dense -o again.safetensors --calibration text.txt {SIZE}");
+    bench.run(&format!("{line} --select typical --pool 3 --threads 1")).succeeded();
+    assert!(one == fs::read(bench.path("again.safetensors")).unwrap(), "whatever the threads");
+}
+
+#[test]
 fn standard_input_is_read() {
     let bench = Bench::new();
     let words = format!("calibrate dense -o set.safetensors --calibration - {SIZE}");
@@ -124,7 +147,7 @@ fn what_cannot_be_is_refused() {
     };
     for (more, expected) in [
         ("--calibration qa.jsonl --calibration qa.jsonl", "is named twice"),
-        ("--calibration self:3 --samples 4", "--calibration asks for 3 sequences"),
+        ("--calibration self:3 --samples 4", "the source asks for 3 sequences"),
         ("--calibration nothing/*.jsonl", "no file matches this pattern"),
         ("--calibration qa.jsonl --synthesis chat", "has no use for it"),
         ("--calibration random --script latin", "has no use for it"),
@@ -133,6 +156,12 @@ fn what_cannot_be_is_refused() {
         ("--perplexity-band 5", "two numbers expected"),
         ("--perplexity-band 5:2", "a band from 0 or more up expected"),
         ("--synthesis bos --prefixes text.txt", "takes no prefixes"),
+        ("--calibration self/bos --synthesis chat", "names another"),
+        (
+            "--calibration self/bos --calibration self/chat --top-k 5",
+            "for the strategies bos and chat",
+        ),
+        ("--pool 3", "--select"),
     ] {
         let found = refused(more);
         assert!(found.contains(expected), "{more}: {expected} expected in\n{found}");
@@ -147,5 +176,10 @@ fn every_strategy_serves_a_run() {
         bench.run(&line).succeeded();
         let mixed = format!("{line} --temperature 0.7 --temperature 1.1");
         bench.run(&mixed).succeeded();
+        let weights = || fs::read(bench.path("out/model.safetensors")).unwrap();
+        let by_option = weights();
+        let line = format!("prune dense -o out --force {SIZE} --calibration self/{strategy}");
+        bench.run(&format!("{line} --temperature 0.7 --temperature 1.1")).succeeded();
+        assert!(by_option == weights(), "{strategy}: the name of the source says the same");
     }
 }

@@ -9,6 +9,7 @@ fn the_help_of_every_command() {
         "",
         "prune",
         "calibrate",
+        "rank",
         "eval",
         "study",
         "generate",

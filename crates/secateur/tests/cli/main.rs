@@ -7,6 +7,7 @@ mod demo;
 mod help;
 mod interruption;
 mod pruning;
+mod ranking;
 mod real;
 mod recipes;
 mod refusals;

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::Bench;
+use crate::support::{Bench, text};
 
 const STUDY: &str = "[prune]\nmodel = \"dense\"\ncalibration = [\"text.txt\"]\nsamples = 4\nlength = 32\n\
                      perplexity = [\"text.txt\"]\nwindow = 64\n\
@@ -103,6 +103,34 @@ fn a_cell_that_cannot_run_is_named_and_the_others_run() {
 }
 
 #[test]
+fn sources_of_all_kinds_and_several_texts_go_into_one_grid() {
+    let bench = with_study(
+        "[prune]\nmodel = \"dense\"\nsamples = 4\nlength = 32\nprefixes = \"text.txt\"\nfield = \"body\"\n\
+         packing = \"stream\"\nperplexity = [\"text.txt\", \"held/a.txt\"]\nwindow = 64\n\
+         [grid]\ncalibration = [[\"self\"], [\"self/bos\"], [\"random\"], [\"texts/\"], [\"qa.jsonl\"], \
+         [\"self\", \"qa.jsonl\"]]\n",
+    );
+    for folder in ["texts", "held"] {
+        fs::create_dir(bench.path(folder)).unwrap();
+        fs::copy(bench.path("text.txt"), bench.path(folder).join("a.txt")).unwrap();
+    }
+    fs::write(bench.path("qa.jsonl"), format!("{}\n", serde_json::json!({"body": text(900)})))
+        .unwrap();
+    let run = bench.run("study study.toml -o out --json").succeeded();
+    let summary: Value = serde_json::from_str(&run.stdout()).unwrap();
+    let lines = summary["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 6);
+    for line in lines {
+        let measures = line["measures"].as_array().unwrap().iter();
+        let names: Vec<&str> = measures.map(|one| one[0].as_str().unwrap()).collect();
+        assert!(
+            names.contains(&"loss held/a.txt") && names.contains(&"loss text.txt"),
+            "{names:?}"
+        );
+    }
+}
+
+#[test]
 fn wrong_studies_are_refused_before_anything_runs() {
     for (text, expected) in [
         (STUDY.replace("sparsity =", "sparsty ="), "did you mean `sparsity`?"),
@@ -112,6 +140,7 @@ fn wrong_studies_are_refused_before_anything_runs() {
     ] {
         let bench = with_study(&text);
         let run = bench.run("study study.toml -o out").refused();
+        assert!(!bench.path("out").exists(), "nothing has run");
         let said = run.stdout() + &run.stderr();
         assert!(said.contains(expected), "{expected:?} expected in:\n{said}");
     }

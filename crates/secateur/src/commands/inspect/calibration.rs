@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use calib::{CalibrationSet, Origin, Provenance};
+use calib::{CalibrationSet, Origin, Provenance, selection::Selected};
 use serde_json::json;
 
 use super::texts::Texts;
@@ -69,6 +69,7 @@ fn facts(path: &Path, set: &CalibrationSet) -> String {
         ("seed", provenance.recipe.seed.to_string().as_str()),
         ("documents", format::count(provenance.documents as u64).as_str()),
         ("left out", left_out.as_deref().unwrap_or("none")),
+        ("selected", selected(provenance).as_str()),
         ("digest", set.digest().as_str()),
         ("made by", format!("secateur {}", provenance.version).as_str()),
     ])
@@ -127,6 +128,14 @@ fn sources_table(provenance: &Provenance) -> String {
         table.row([format!("{} more", sorted.len() - SHOWN), rest.to_string()]);
     }
     table.render()
+}
+
+/// Which sequences of a larger draw were kept, those of the portions among them.
+pub(crate) fn selected(provenance: &Provenance) -> String {
+    let all = provenance.parts.iter().chain([provenance]);
+    let selected: Vec<String> =
+        all.filter_map(|one| one.selection.as_ref()).map(Selected::describe).collect();
+    if selected.is_empty() { "all that were drawn".into() } else { selected.join("; ") }
 }
 
 /// A text that each filter left out, and why; nothing where none was.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::failure::BadInput;
 use crate::options::InspectOptions;
 use crate::{output, setup, terminal};
-pub(crate) use calibration::examples;
+pub(crate) use calibration::{examples, selected};
 use facts::Facts;
 use sparsity::Zeros;
 

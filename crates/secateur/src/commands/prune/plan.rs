@@ -70,8 +70,7 @@ pub(crate) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
     let streamed = options.evaluation.streamed || memory.is_some();
     let scoring = scoring::Options { streamed, memory };
     let texts = Texts::read(&options.evaluation, scoring.clone(), &model)?;
-    let in_the_box = options.model.model == demo::NAME;
-    let yardstick = Yardstick::read(&options.divergence, in_the_box, &model)?;
+    let yardstick = Yardstick::read(&options.divergence, is_in_the_box(options), &model)?;
     if let (Some(yardstick), Some(calibration)) = (&yardstick, &calibration) {
         yardstick.check_apart(calibration)?;
     }
@@ -103,6 +102,17 @@ pub(crate) fn prepare(options: &PruneOptions, observer: &dyn Observer) -> anyhow
         output_bytes,
     };
     Ok(Prepared { model, recipe, calibration, held_out, choice, texts, yardstick, scoring, plan })
+}
+
+/// Whether anything is measured of the pruned model.
+pub(crate) fn measures(options: &PruneOptions) -> bool {
+    !options.evaluation.perplexity.is_empty()
+        || Yardstick::is_wanted(&options.divergence, is_in_the_box(options))
+}
+
+/// Whether the model is the one whose divergence is measured unless something else is said.
+fn is_in_the_box(options: &PruneOptions) -> bool {
+    options.model.model == demo::NAME
 }
 
 /// The calibration data that is wanted, where the method needs any.

@@ -81,7 +81,7 @@ fn calibrate(
 ) -> anyhow::Result<CalibrationSet> {
     let cache = setup::cache();
     let hub = setup::data_hub(recipe, options.model.offline)?;
-    let server = options.calibration.synthesis.server_options()?;
+    let server = options.calibration.drawing.synthesis.server_options()?;
     let workspace = Workspace {
         model: &prepared.model,
         cache: cache.as_deref(),

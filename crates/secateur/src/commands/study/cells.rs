@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use compute::KernelLevel;
 use lm::Observer;
 use serde_json::{Map, Value, json};
@@ -40,14 +39,11 @@ pub(super) struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     pub(super) fn new(study: &'a Study, output: &Path) -> Self {
-        let calibration = CalibrationOptions::augment_args(clap::Command::new("calibration"));
-        let calibration = recipe::options(&calibration).map(recipe::key).map(str::to_owned);
-        let calibration = calibration.collect();
         Self {
             study,
             scratch: output.join(SCRATCH),
             declared: declared(),
-            calibration,
+            calibration: recipe::keys::<CalibrationOptions>(),
             digests: HashMap::new(),
             dense: DensePerplexities::default(),
         }
@@ -56,7 +52,8 @@ impl<'a> Cells<'a> {
     /// Every cell with what its result depends on.
     ///
     /// # Errors
-    /// When the options of a cell are not understood, or its model cannot be opened.
+    /// When the options of a cell are not understood or ask for no measurement, or its model cannot be
+    /// opened.
     pub(super) fn tasks(&mut self, observer: &dyn Observer) -> anyhow::Result<Vec<Task>> {
         let cells = self.study.grid.cells();
         cells.into_iter().map(|cell| self.task(cell, observer)).collect()
@@ -64,6 +61,10 @@ impl<'a> Cells<'a> {
 
     fn task(&mut self, cell: Cell, observer: &dyn Observer) -> anyhow::Result<Task> {
         let (options, resolved) = self.options(&cell)?;
+        if !plan::measures(&options) {
+            let hint = "add perplexity = [\"FILE\"] or divergence = \"self\" to [prune]";
+            return Err(BadInput::new("nothing is measured").hint(hint).into());
+        }
         let name = &options.model.model;
         let digest = match self.digests.get(name) {
             Some(digest) => digest.clone(),
@@ -89,7 +90,7 @@ impl<'a> Cells<'a> {
     /// Prunes as the cell says, measures, and deletes the pruned model.
     ///
     /// # Errors
-    /// When the run fails, or measures nothing.
+    /// When the run fails.
     pub(super) fn run(
         &mut self,
         cell: &Cell,
@@ -100,13 +101,7 @@ impl<'a> Cells<'a> {
             fs::remove_dir_all(&self.scratch).map_err(lm::Error::io(&self.scratch))?;
         }
         let report = report?;
-        let measures = measures(&report);
-        if measures.is_empty() {
-            let problem = "nothing is measured";
-            let hint = "add perplexity = [\"FILE\"] or divergence = \"self\" to [prune]";
-            return Err(BadInput::new(problem).hint(hint).into());
-        }
-        Ok((measures, json!(report)))
+        Ok((measures(&report), json!(report)))
     }
 
     fn report(&mut self, cell: &Cell, observer: &dyn Observer) -> anyhow::Result<Report> {
@@ -116,13 +111,15 @@ impl<'a> Cells<'a> {
     }
 
     /// The options of a cell. Those of calibration data are left out where its method uses none, so
-    /// that the cells of such a method are one run.
+    /// that the cells of such a method are one run; those that its source has no use for as well, so
+    /// that sources of all kinds go into one grid.
     fn options(&self, cell: &Cell) -> anyhow::Result<(PruneOptions, Resolved)> {
         let (options, resolved) = self.parse(cell, &[])?;
-        match options.pruning.recipe()?.needs_calibration()? {
-            true => Ok((options, resolved)),
-            false => self.parse(cell, &self.calibration),
+        if !options.pruning.recipe()?.needs_calibration()? {
+            return self.parse(cell, &self.calibration);
         }
+        let idle = options.calibration.idle()?;
+        if idle.is_empty() { Ok((options, resolved)) } else { self.parse(cell, &idle) }
     }
 
     fn parse(&self, cell: &Cell, left_out: &[String]) -> anyhow::Result<(PruneOptions, Resolved)> {
@@ -150,8 +147,6 @@ fn measures(report: &Report) -> Measures {
         measures.insert("divergence".into(), divergence.result.mean_kl);
         measures.insert("agreement".into(), divergence.result.top1_agreement);
     }
-    if !measures.is_empty() {
-        measures.insert("pruning seconds".into(), report.seconds.pruning);
-    }
+    measures.insert("pruning seconds".into(), report.seconds.pruning);
     measures
 }
