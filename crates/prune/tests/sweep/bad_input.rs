@@ -44,7 +44,7 @@ fn weights_that_are_all_equal_or_zero_are_pruned_exactly() {
     for value in [bf16::ZERO, bf16::from_f32(0.125)] {
         let fixture = Fixture::with_constant("model.layers.1.mlp.down_proj.weight", value);
         for method in ["magnitude", "wanda", "ria", "dsnot", "sparsegpt", "admm", "alps"] {
-            for sparsity in ["0", "0.5", "0.999", "2:4"] {
+            for sparsity in ["0.999", "2:4"] {
                 let sparsity = sparsity.parse().unwrap();
                 let recipe = Recipe { method: method.into(), sparsity, ..Recipe::default() };
                 let output = fixture.output("out");
