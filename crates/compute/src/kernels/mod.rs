@@ -55,6 +55,7 @@ pub(crate) struct Tile {
     /// First word of the first panel.
     b: *const u32,
     /// Words between two panels.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "one panel at a time"))]
     b_stride: usize,
     /// First element of the tile.
     c: *mut f32,
@@ -106,6 +107,7 @@ impl Kernels {
 
     /// The kernel for `rows` rows and `panels` panels: 1, or [`Self::panels_at_once`].
     fn tile(self, rows: usize, panels: usize) -> TileKernel {
+        debug_assert!(panels == 1 || panels == self.panels_at_once(rows));
         match (self.level, self.precision) {
             #[cfg(target_arch = "x86_64")]
             (KernelLevel::AmxBf16, Precision::Bf16) => amx::bf16_pairs(rows, panels),
