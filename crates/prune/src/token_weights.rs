@@ -102,7 +102,7 @@ pub enum TokenWeights {
         /// How many of them, at least one.
         tokens: usize,
     },
-    /// A token counts by the attention it receives in its block ([`by_attention`]).
+    /// A token counts by the attention it receives in its block (`by_attention`).
     Attention {
         /// The smallest weight relative to the largest, in `[0, 1]`.
         least: f64,

@@ -18,8 +18,8 @@ use work::DensePerplexities;
 
 /// What came of the command.
 enum Outcome {
-    Planned(Plan),
-    Pruned(Report),
+    Planned(Box<Plan>),
+    Pruned(Box<Report>),
 }
 
 /// Plans, or prunes and reports.
@@ -28,9 +28,9 @@ pub(crate) fn run(options: &PruneOptions, resolved: &Resolved) -> anyhow::Result
     let outcome = carry_out(options, resolved, &*observer);
     drop(observer);
     match outcome {
-        Ok(Outcome::Planned(plan)) if options.running.json => output::json(&plan),
+        Ok(Outcome::Planned(plan)) if options.running.json => output::json(plan.as_ref()),
         Ok(Outcome::Planned(plan)) => output::text(&plan.render()),
-        Ok(Outcome::Pruned(report)) if options.running.json => output::json(&report),
+        Ok(Outcome::Pruned(report)) if options.running.json => output::json(report.as_ref()),
         Ok(Outcome::Pruned(report)) => output::text(&closing::render(&report)),
         Err(error) if failure::is_cancelled(&error) => {
             Err(Stopped { go_on: resolved.command_line_with("--resume") }.into())
@@ -46,10 +46,10 @@ fn carry_out(
 ) -> anyhow::Result<Outcome> {
     let prepared = plan::prepare(options, observer)?;
     if options.dry_run {
-        return Ok(Outcome::Planned(prepared.plan));
+        return Ok(Outcome::Planned(Box::new(prepared.plan)));
     }
     let mut dense = DensePerplexities::default();
     let report = work::prune(options, resolved, &prepared, &mut dense, observer)?;
     report.save(&options.output)?;
-    Ok(Outcome::Pruned(report))
+    Ok(Outcome::Pruned(Box::new(report)))
 }
