@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Pattern, Scope};
 
+/// Values of a tensor that are looked at together.
+const PIECE: usize = 1 << 20;
+
 /// Which weights of a linear are removed, `[out, in]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
@@ -118,6 +121,13 @@ impl Sparsity {
         Self { zeros, weights: weights.len() as u64 }
     }
 
+    /// Counts the zeros of a tensor, a piece at a time: no copy of it is made.
+    pub fn of_tensor(tensor: &lm::Tensor<'_>) -> Self {
+        let dtype = tensor.info.dtype;
+        let pieces = tensor.bytes.chunks(PIECE * dtype.size());
+        pieces.fold(Self::default(), |sum, piece| sum.and(Self::of(&dtype.decode(piece))))
+    }
+
     /// The share of zeros; 0 for no weights.
     pub fn share(&self) -> f64 {
         if self.weights == 0 { 0.0 } else { self.zeros as f64 / self.weights as f64 }
@@ -132,6 +142,7 @@ impl Sparsity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lm::{Dtype, Tensor, TensorInfo};
     use proptest::prelude::*;
 
     /// The same choice by sorting everything, group by group.
@@ -181,6 +192,16 @@ mod tests {
                 let expected = if *removed { 0.0 } else { scores.as_slice()[index] };
                 prop_assert_eq!(weights.as_slice()[index], expected);
             }
+        }
+    }
+
+    #[test]
+    fn zeros_of_a_tensor_are_those_of_its_values() {
+        let values: Vec<f32> = (0..PIECE + 5).map(|index| (index % 3) as f32).collect();
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            let info = TensorInfo { dtype, shape: vec![values.len()] };
+            let tensor = Tensor { info, bytes: dtype.encode(&values).into() };
+            assert_eq!(Sparsity::of_tensor(&tensor), Sparsity::of(&values));
         }
     }
 }

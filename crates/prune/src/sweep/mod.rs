@@ -192,11 +192,12 @@ fn finish(
     let linears: Vec<_> = journal.blocks.iter().flat_map(|block| &block.linears).collect();
     let written: HashSet<_> = linears.iter().map(|linear| linear.tensor.as_str()).collect();
     let mut model_sparsity = Sparsity::default();
-    for name in job.model.checkpoint().store.tensors().keys() {
+    let store = &job.model.checkpoint().store;
+    for name in store.tensors().keys() {
         observer.check()?;
         if !written.contains(name.as_str()) {
             writer.copy(name)?;
-            model_sparsity = model_sparsity.and(Sparsity::of(&writer.read(name)?.to_f32()));
+            model_sparsity = model_sparsity.and(Sparsity::of_tensor(&store.read(name)?));
         }
     }
     let pruned = linears.iter().filter(|linear| linear.target.is_some());

@@ -122,7 +122,7 @@ fn others(model: &Model, observer: &dyn Observer) -> lm::Result<Sparsity> {
     for name in store.tensors().keys() {
         observer.check()?;
         if !linears.iter().any(|linear| linear.tensor == *name) {
-            zeros = zeros.and(Sparsity::of(&store.read(name)?.to_f32()));
+            zeros = zeros.and(Sparsity::of_tensor(&store.read(name)?));
         }
     }
     Ok(zeros)
