@@ -196,8 +196,9 @@ fn finish(
     for name in store.tensors().keys() {
         observer.check()?;
         if !written.contains(name.as_str()) {
-            writer.copy(name)?;
-            model_sparsity = model_sparsity.and(Sparsity::of_tensor(&store.read(name)?));
+            let tensor = store.read(name)?;
+            writer.write(name, &tensor.bytes)?;
+            model_sparsity = model_sparsity.and(Sparsity::of_tensor(&tensor));
         }
     }
     let pruned = linears.iter().filter(|linear| linear.target.is_some());
