@@ -56,6 +56,24 @@ def folder(secateur, model, into):
     return target
 
 
+def calibration(options):
+    """Adds the options of the calibration tokens that both sides read; `tokens` makes them."""
+    options.add_argument("text", help="calibration documents (.jsonl or text)")
+    options.add_argument("--samples", type=int, default=128)
+    options.add_argument("--length", type=int, default=2048)
+    options.add_argument("--packing", default="stream", help="as in `secateur calibrate`")
+
+
+def tokens(given, checkpoint, into):
+    """The file of the calibration tokens that `given` asks for."""
+    file = os.path.join(into, "tokens.safetensors")
+    command = [given.secateur, "calibrate", checkpoint, "-o", file, "--quiet"]
+    command += ["--calibration", given.text, "--packing", given.packing]
+    command += ["--samples", given.samples, "--length", given.length]
+    subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+    return file
+
+
 def table(rows):
     """Prints (what, secateur, peer, ratio) rows."""
     for what, ours, theirs, ratio in (("", "secateur", "peer", "ratio"), *rows):

@@ -8,7 +8,6 @@ with them: Wanda with `--refit` at no sparsity, where least squares find nothing
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 
 import measure
@@ -34,16 +33,13 @@ LIMITS = [
 
 def main():
     options = measure.parser(__doc__)
-    options.add_argument("text", help="calibration documents (.jsonl or text)")
-    options.add_argument("--samples", type=int, default=128)
-    options.add_argument("--length", type=int, default=2048)
+    measure.calibration(options)
     options.add_argument("--sparsity", type=float, default=0.5)
-    options.add_argument("--packing", default="stream", help="as in `secateur calibrate`")
     options.add_argument("--json", help="a file for all figures")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = measure.folder(given.secateur, given.model, scratch)
-        tokens = make_tokens(given, checkpoint, scratch)
+        tokens = measure.tokens(given, checkpoint, scratch)
         found = {name: ours(given, checkpoint, tokens, scratch, name, more) for name, more in OURS}
         found[PEER] = peer(given, checkpoint, tokens, scratch)
     show(given, found)
@@ -52,16 +48,6 @@ def main():
         record |= {"threads": given.threads, "runs": found}
         with open(given.json, "w") as file:
             json.dump(record, file, indent=2)
-
-
-def make_tokens(given, checkpoint, scratch):
-    """The calibration set that all read."""
-    tokens = os.path.join(scratch, "tokens.safetensors")
-    command = [given.secateur, "calibrate", checkpoint, "-o", tokens, "--quiet"]
-    command += ["--calibration", given.text, "--packing", given.packing]
-    command += ["--samples", given.samples, "--length", given.length]
-    subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
-    return tokens
 
 
 def ours(given, checkpoint, tokens, scratch, name, more):

@@ -6,7 +6,6 @@ result; the default, staged, runs every linear once.
 """
 
 import os
-import subprocess
 import tempfile
 
 import measure
@@ -14,19 +13,12 @@ import measure
 
 def main():
     options = measure.parser(__doc__)
-    options.add_argument("text", help="calibration documents (.jsonl or text)")
-    options.add_argument("--samples", type=int, default=128)
-    options.add_argument("--length", type=int, default=2048)
-    options.add_argument("--packing", default="stream", help="as in `secateur calibrate`")
+    measure.calibration(options)
     options.add_argument("--propagation", default="staged")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = measure.folder(given.secateur, given.model, scratch)
-        tokens = os.path.join(scratch, "tokens.safetensors")
-        command = [given.secateur, "calibrate", checkpoint, "-o", tokens, "--quiet"]
-        command += ["--calibration", given.text, "--packing", given.packing]
-        command += ["--samples", given.samples, "--length", given.length]
-        subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+        tokens = measure.tokens(given, checkpoint, scratch)
         command = [given.secateur, "prune", checkpoint, "-o", os.path.join(scratch, "ours")]
         command += ["--calibration", tokens, "--method", "wanda", "--sparsity", "0.5"]
         command += ["--propagation", given.propagation, "--divergence", "off", "--quiet"]
