@@ -7,6 +7,57 @@ use data::{BadRecords, Split};
 use super::{FilterOptions, MODEL_ITSELF, SynthesisOptions, choices};
 use crate::recipe;
 
+/// Options that mean something to some sources only, and go with each other.
+pub(crate) struct Setting {
+    /// What they are called together.
+    pub(crate) name: &'static str,
+    /// Their keys.
+    keys: fn() -> Vec<String>,
+    /// Whether two recipes agree on them.
+    pub(crate) same: fn(&Recipe, &Recipe) -> bool,
+}
+
+/// Every such setting: of what [`Recipe::of_use`] may leave out.
+pub(crate) const SETTINGS: [Setting; 9] = [
+    Setting {
+        name: "--packing",
+        keys: || vec!["packing".into()],
+        same: |a, b| a.packing == b.packing,
+    },
+    Setting { name: "--field", keys: || vec!["field".into()], same: |a, b| a.field == b.field },
+    Setting { name: "--split", keys: || vec!["split".into()], same: |a, b| a.split == b.split },
+    Setting {
+        name: "--documents",
+        keys: || vec!["documents".into()],
+        same: |a, b| a.documents == b.documents,
+    },
+    Setting {
+        name: "--bad-records",
+        keys: || vec!["bad-records".into()],
+        same: |a, b| a.bad_records == b.bad_records,
+    },
+    Setting {
+        name: "a setting of hub data sets",
+        keys: || ["dataset-config", "dataset-split", "dataset-shards"].map(str::to_owned).into(),
+        same: |a, b| a.dataset == b.dataset,
+    },
+    Setting {
+        name: "a filter",
+        keys: recipe::keys::<FilterOptions>,
+        same: |a, b| a.filters == b.filters,
+    },
+    Setting {
+        name: "--prefixes",
+        keys: || ["prefixes", "prefix-tokens"].map(str::to_owned).into(),
+        same: |a, b| a.synthesis.prefix_file == b.synthesis.prefix_file,
+    },
+    Setting {
+        name: "a setting of text the model writes",
+        keys: recipe::keys::<SynthesisOptions>,
+        same: |a, b| a.synthesis.without_prefixes() == b.synthesis.without_prefixes(),
+    },
+];
+
 /// What the model is measured on.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Calibration data")]
@@ -103,28 +154,8 @@ impl CalibrationOptions {
     pub(crate) fn idle(&self) -> anyhow::Result<Vec<String>> {
         let given = self.recipe()?;
         let used = given.of_use()?;
-        let named = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
-        let groups: [(bool, Vec<String>); 9] = [
-            (used.packing == given.packing, named(&["packing"])),
-            (used.field == given.field, named(&["field"])),
-            (used.split == given.split, named(&["split"])),
-            (used.documents == given.documents, named(&["documents"])),
-            (used.bad_records == given.bad_records, named(&["bad-records"])),
-            (
-                used.dataset == given.dataset,
-                named(&["dataset-config", "dataset-split", "dataset-shards"]),
-            ),
-            (used.filters == given.filters, recipe::keys::<FilterOptions>()),
-            (
-                used.synthesis.prefix_file == given.synthesis.prefix_file,
-                named(&["prefixes", "prefix-tokens"]),
-            ),
-            (
-                used.synthesis.without_prefixes() == given.synthesis.without_prefixes(),
-                recipe::keys::<SynthesisOptions>(),
-            ),
-        ];
-        Ok(groups.into_iter().filter(|(used, _)| !used).flat_map(|(_, keys)| keys).collect())
+        let idle = SETTINGS.iter().filter(|setting| !(setting.same)(&given, &used));
+        Ok(idle.flat_map(|setting| (setting.keys)()).collect())
     }
 }
 

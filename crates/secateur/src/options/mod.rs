@@ -17,7 +17,7 @@ mod size;
 mod synthesis;
 mod tasks;
 
-pub(crate) use calibration::{CalibrationOptions, DrawingOptions};
+pub(crate) use calibration::{CalibrationOptions, DrawingOptions, SETTINGS};
 pub(crate) use choices::{DAMAGE, DAMAGES, DtypeChoice, LOSS, MODEL_ITSELF};
 pub(crate) use commands::{
     CalibrateOptions, Cli, Command, CompletionsOptions, EvalOptions, ExplainOptions,

@@ -133,6 +133,7 @@ fn what_cannot_be_judged_is_refused() {
         ("rank dense --candidate self --candidate absent.txt", "absent.txt"),
         ("rank dense --candidate random --candidate text.txt --synthesis bos", "no candidate has"),
         ("rank dense --candidate random --candidate random-text --field a", "no candidate has"),
+        ("rank dense --candidate random --candidate random-text --documents 5", "no candidate has"),
         (
             "rank dense --candidate self --candidate text.txt --yardstick text.txt",
             "and a yardstick",

@@ -6,7 +6,7 @@ use anyhow::Context;
 use calib::Recipe;
 
 use crate::failure::BadInput;
-use crate::options::RankOptions;
+use crate::options::{RankOptions, SETTINGS};
 use crate::setup;
 
 /// What stands between the portions of a mixture.
@@ -60,20 +60,11 @@ fn asked(name: &str, options: &RankOptions) -> anyhow::Result<Recipe> {
 /// Refuses settings that mean nothing to any candidate: all candidates are drawn with those that mean
 /// something to them.
 fn refuse_idle(given: &[Recipe], used: &[Recipe]) -> Result<(), BadInput> {
-    let served = |same: fn(&Recipe, &Recipe) -> bool| {
+    let is_served = |same: fn(&Recipe, &Recipe) -> bool| {
         given.iter().zip(used).any(|(given, used)| same(given, used))
     };
-    let checks = [
-        ("--packing", served(|a, b| a.packing == b.packing)),
-        ("--field", served(|a, b| a.field == b.field)),
-        ("--split", served(|a, b| a.split == b.split)),
-        ("--bad-records", served(|a, b| a.bad_records == b.bad_records)),
-        ("a setting of hub data sets", served(|a, b| a.dataset == b.dataset)),
-        ("a filter", served(|a, b| a.filters == b.filters)),
-        ("a setting of text the model writes", served(|a, b| a.synthesis == b.synthesis)),
-    ];
-    if let Some((what, _)) = checks.iter().find(|(_, served)| !served) {
-        let problem = format!("{what} is given, and no candidate has a use for it");
+    if let Some(idle) = SETTINGS.iter().find(|setting| !is_served(setting.same)) {
+        let problem = format!("{} is given, and no candidate has a use for it", idle.name);
         return Err(BadInput::new(problem).hint("leave it out"));
     }
     Ok(())
