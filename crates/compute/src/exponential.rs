@@ -2,6 +2,9 @@
 
 use crate::kernels::multiply_add;
 
+/// Adding it to a small number rounds that to an integer, which the low bits then hold.
+pub(crate) const TO_INTEGER: f32 = 12_582_912.0;
+
 /// `e^x`, within 2e-7 of its value relative to it; 0 below -104, infinite above 89, NaN for NaN.
 ///
 /// Cody and Waite's reduction to `|r| ≤ ln 2 / 2`, then the series of `e^r` to the seventh power.
@@ -10,8 +13,6 @@ use crate::kernels::multiply_add;
 pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_145_75;
     const LN2_LOW: f32 = 1.428_606_8e-6;
-    // Adding it rounds to an integer, which its low bits then hold.
-    const TO_INTEGER: f32 = 12_582_912.0;
     let x = if x < -104.0 { -104.0 } else { x };
     let x = if x > 89.0 { 89.0 } else { x };
     let shifted = multiply_add::<FUSED>(x, std::f32::consts::LOG2_E, TO_INTEGER);
@@ -44,13 +45,11 @@ pub(crate) const EXP2_FULL: [f32; 7] = [
 pub(crate) const EXP2_BF16: [f32; 5] = [0.009_570_1, 0.055_917_863, 0.240_247_44, 0.693_121_8, 1.0];
 
 /// Smallest exponent of which [`exp2_falling`] is not 0.
-const SMALLEST: f32 = -125.0;
+pub(crate) const SMALLEST: f32 = -125.0;
 
 /// `2^x` for `x ≤ 0` by the polynomial of `2^f`; 0 below -125, NaN for NaN.
 #[inline(always)]
 pub(crate) fn exp2_falling<const FUSED: bool>(x: f32, polynomial: &[f32]) -> f32 {
-    // Adding it rounds to an integer, which its low bits then hold.
-    const TO_INTEGER: f32 = 12_582_912.0;
     let held = if x < SMALLEST { SMALLEST } else { x };
     let shifted = held + TO_INTEGER;
     let fraction = held - (shifted - TO_INTEGER);

@@ -7,7 +7,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::kernels::{
-    Kernels, Line, PANEL, Panels, Rows, Strided, multiply_into, pack_columns, unpack_columns,
+    Kernels, Line, PANEL, Panels, Rows, Strided, Words, multiply_into, pack_columns, unpack_columns,
 };
 use crate::precision::all_bf16;
 use crate::{KernelLevel, Matrix, MatrixRef, Precision};
@@ -23,7 +23,7 @@ thread_local! {
     /// The inputs in panels, kept between calls.
     static PANELS: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
     /// The columns of one task's inputs, kept between calls.
-    static COLUMNS: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+    static COLUMNS: Cell<Words> = const { Cell::new(Words::new()) };
 }
 
 /// Adds `xᵀx` (`x`: `[tokens, in]`) to the lower triangle of `gram`, `[in, in]`.
@@ -106,8 +106,8 @@ fn add_strip(
     let own = rows.div_ceil(PANEL);
     // A line more than needed: rows a power of two apart would share their cache sets.
     let stride = depth.next_multiple_of(16) + 16;
-    let mut words = COLUMNS.take();
-    words.resize(own * PANEL * stride, 0);
+    let mut memory = COLUMNS.take();
+    let words = memory.first(own * PANEL * stride);
     for (panel, words) in words.chunks_exact_mut(PANEL * stride).enumerate() {
         unpack_columns(kernels.level, inputs.panel(first + panel), words, stride);
     }
@@ -123,7 +123,7 @@ fn add_strip(
         // A panel on the diagonal: rows above it are above the diagonal.
         (0..own).for_each(|panel| add(panel * PANEL, first + panel..first + panel + 1));
     }
-    COLUMNS.set(words);
+    COLUMNS.set(memory);
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ mod symmetric;
 #[cfg(test)]
 mod testing;
 
-pub use activation::{Activation, gate};
+pub use activation::Activation;
 pub use attention::{
     AttentionShape, CachedSequence, KeyValueCache, Sequence, attention_received, causal_attention,
     causal_attention_batch, causal_attention_cached,

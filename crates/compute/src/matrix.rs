@@ -9,18 +9,27 @@ use crate::pool::Pool;
 use crate::precision::{PIECE, round_bf16};
 use crate::{KernelLevel, Precision};
 
+/// Bytes of a cache line. A vector that lies on two costs two accesses.
+const LINE: usize = 64;
+/// Values to the next line at most.
+const SLACK: usize = LINE / size_of::<f32>() - 1;
+
 /// A dense row-major matrix of `f32`, `[rows, cols]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Matrix {
     rows: usize,
     cols: usize,
+    /// Values from `start` on, where a cache line begins unless the memory came from outside.
     data: Vec<f32>,
+    start: usize,
 }
 
 impl Matrix {
     /// A matrix of zeros, `[rows, cols]`.
     pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self { rows, cols, data: vec![0.0; rows * cols] }
+        let data = vec![0.0; rows * cols + SLACK];
+        let start = to_line(&data);
+        Self { rows, cols, data, start }.trimmed()
     }
 
     /// Wraps row-major data.
@@ -29,19 +38,27 @@ impl Matrix {
     /// When `data.len() != rows * cols`.
     pub fn from_vec(rows: usize, cols: usize, data: Vec<f32>) -> Self {
         assert_eq!(data.len(), rows * cols, "a {rows}x{cols} matrix has {} values", rows * cols);
-        Self { rows, cols, data }
+        Self { rows, cols, data, start: 0 }
     }
 
     /// Makes this `[rows, cols]` in the memory it has, or where that is too small in the memory of
     /// a [recycled](Matrix::recycle) matrix; the values are whatever was there.
     pub fn reshape(&mut self, rows: usize, cols: usize) {
         (self.rows, self.cols) = (rows, cols);
-        if self.data.capacity() < rows * cols {
+        let room = rows * cols + SLACK;
+        if self.data.capacity() < room {
             let mut pool = Pool::shared();
             pool.give(std::mem::take(&mut self.data));
-            self.data = pool.take(rows * cols);
+            self.data = pool.take(room);
         }
-        self.data.resize(rows * cols, 0.0);
+        self.start = to_line(&self.data);
+        self.data.resize(self.start + rows * cols, 0.0);
+    }
+
+    /// Without values behind the last.
+    fn trimmed(mut self) -> Self {
+        self.data.truncate(self.start + self.rows * self.cols);
+        self
     }
 
     /// Gives the memory to the next matrix of about this size.
@@ -61,37 +78,39 @@ impl Matrix {
 
     /// Row `index`, `[cols]`.
     pub fn row(&self, index: usize) -> &[f32] {
-        &self.data[index * self.cols..(index + 1) * self.cols]
+        &self.as_slice()[index * self.cols..(index + 1) * self.cols]
     }
 
     /// Row `index`, `[cols]`, mutable.
     pub fn row_mut(&mut self, index: usize) -> &mut [f32] {
-        &mut self.data[index * self.cols..(index + 1) * self.cols]
+        let range = index * self.cols..(index + 1) * self.cols;
+        &mut self.as_mut_slice()[range]
     }
 
     /// All values, row after row.
     pub fn as_slice(&self) -> &[f32] {
-        &self.data
+        &self.data[self.start..]
     }
 
     /// All values, row after row, mutable.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        &mut self.data
+        &mut self.data[self.start..]
     }
 
     /// The values, row after row.
-    pub fn into_vec(self) -> Vec<f32> {
+    pub fn into_vec(mut self) -> Vec<f32> {
+        self.data.drain(..self.start);
         self.data
     }
 
     /// The whole matrix as a view.
     pub fn view(&self) -> MatrixRef<'_> {
-        MatrixRef { rows: self.rows, cols: self.cols, data: &self.data }
+        MatrixRef { rows: self.rows, cols: self.cols, data: self.as_slice() }
     }
 
     /// The rows of `range` as a view.
     pub fn view_rows(&self, range: Range<usize>) -> MatrixRef<'_> {
-        let data = &self.data[range.start * self.cols..range.end * self.cols];
+        let data = &self.as_slice()[range.start * self.cols..range.end * self.cols];
         MatrixRef { rows: range.len(), cols: self.cols, data }
     }
 
@@ -110,9 +129,21 @@ impl Matrix {
     pub fn add_rounded(&mut self, other: &Matrix, precision: Precision) {
         assert_eq!((self.rows, self.cols), (other.rows, other.cols));
         let level = KernelLevel::active();
-        let pieces = self.data.par_chunks_mut(PIECE).zip(other.data.par_chunks(PIECE));
+        let other = other.as_slice().par_chunks(PIECE);
+        let pieces = self.as_mut_slice().par_chunks_mut(PIECE).zip(other);
         pieces.for_each(|(left, right)| add(level, (left, right), precision));
     }
+}
+
+impl PartialEq for Matrix {
+    fn eq(&self, other: &Self) -> bool {
+        (self.rows, self.cols, self.as_slice()) == (other.rows, other.cols, other.as_slice())
+    }
+}
+
+/// Values to the next cache line.
+fn to_line(data: &[f32]) -> usize {
+    data.as_ptr().align_offset(LINE)
 }
 
 for_each_level! {

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use compute::{
     CachedSequence, KeyValueCache, Linear, Matrix, MatrixRef, Precision, Rope, Sequence,
-    add_rms_norm, attention_received, causal_attention_batch, causal_attention_cached, gate,
-    rms_norm,
+    add_rms_norm, attention_received, causal_attention_batch, causal_attention_cached, rms_norm,
 };
 
 use crate::{BlockSpec, Site};
@@ -118,11 +117,7 @@ impl Frame {
                 normed
             }
             (Site::MlpInput, [gated, up]) => {
-                let mut inner = gated.apply(used.view());
-                let up = up.apply(used.view());
-                gate(&mut inner, &up, self.spec.mlp.activation, self.precision);
-                up.recycle();
-                inner
+                Linear::apply_gated([gated, up], used.view(), self.spec.mlp.activation)
             }
             (Site::MlpOutput, [down]) => {
                 let update = down.apply(used.view());
@@ -152,7 +147,7 @@ impl Frame {
         let [q, k, _] = linears else { panic!("{} linears before the attention", linears.len()) };
         let batch = Batch::fresh(lengths);
         let positions = batch.positions();
-        let [q, k] = [q, k].map(|linear| self.rotated(linear, input, &positions));
+        let [q, k] = Linear::apply_all([q, k], input).map(|it| self.rotated(it, &positions));
         let sequence = |rows: Range<usize>| (q.view_rows(rows.clone()), k.view_rows(rows));
         let sequences: Vec<_> = batch.rows().into_iter().map(sequence).collect();
         let received = attention_received(&self.spec.attention, &sequences, self.precision);
@@ -160,19 +155,17 @@ impl Frame {
         received
     }
 
-    /// Queries or keys of `input`, rotated.
-    fn rotated(&self, linear: &Linear, input: MatrixRef<'_>, positions: &[usize]) -> Matrix {
-        let mut rotated = linear.apply(input);
-        self.rope.rotate(&mut rotated, positions, self.precision);
-        rotated
+    /// Queries or keys, rotated.
+    fn rotated(&self, mut vectors: Matrix, positions: &[usize]) -> Matrix {
+        self.rope.rotate(&mut vectors, positions, self.precision);
+        vectors
     }
 
     /// Queries, keys and values of `input`, rotated, and the attention's result.
     fn attend(&self, linears: [&Linear; 3], input: MatrixRef<'_>, batch: &mut Batch<'_>) -> Matrix {
-        let [q, k, v] = linears;
         let positions = batch.positions();
-        let [q, k] = [q, k].map(|linear| self.rotated(linear, input, &positions));
-        let v = v.apply(input);
+        let [q, k, v] = Linear::apply_all(linears, input);
+        let [q, k] = [q, k].map(|vectors| self.rotated(vectors, &positions));
         let rows = batch.rows();
         let sequence = |rows: &Range<usize>| Sequence {
             q: q.view_rows(rows.clone()),

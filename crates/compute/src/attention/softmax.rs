@@ -2,7 +2,9 @@
 
 use super::span::Partial;
 use crate::exponential::{EXP2_FULL, exp2_falling};
-use crate::kernels::{KEYS, Kernels, ScoreRow, for_each_level, larger, multiply_add, weigh};
+use crate::kernels::{
+    KEYS, Kernels, ROWS, ScoreRows, Weighed, for_each_level, larger, multiply_add, weigh,
+};
 
 /// A tile of scores, `[rows, KEYS]`, and the weights that come of it, `[rows, words]`.
 pub(super) struct Scores<'a> {
@@ -23,19 +25,27 @@ type Visible<'a> = dyn Fn(usize) -> usize + 'a;
 /// Writes the weights of every row and scales down what its `partial` holds by as much as its
 /// maximum has grown.
 pub(super) fn soften(tile: &mut Scores<'_>, partial: &mut Partial, visible: &Visible<'_>) {
-    let words = tile.kernels.row_words(KEYS);
-    let rows = tile.scores.as_chunks::<KEYS>().0.iter().zip(tile.weights.chunks_exact_mut(words));
-    for (row, (scores, weights)) in rows.enumerate().skip(tile.hidden) {
-        let (values, largest, sum) = partial.row(row);
-        let visible = visible(row).min(tile.count);
-        let row = ScoreRow { scores, visible, factor: tile.factor, before: *largest };
-        let weighed = weigh(tile.kernels, &row, weights);
-        if weighed.largest > *largest {
-            let exponent = (*largest - weighed.largest) * tile.factor;
-            shrink(tile.kernels.level, (values, sum), exponent);
-            *largest = weighed.largest;
+    let (kernels, factor) = (tile.kernels, tile.factor);
+    let words = kernels.row_words(KEYS);
+    let scores = &tile.scores.as_chunks::<KEYS>().0[tile.hidden..];
+    let weights = tile.weights[tile.hidden * words..].chunks_mut(ROWS * words);
+    for (block, (scores, weights)) in scores.chunks(ROWS).zip(weights).enumerate() {
+        let first = tile.hidden + block * ROWS;
+        let mut rows = ScoreRows { scores, visible: [0; _], before: [0.0; _], factor };
+        for row in 0..scores.len() {
+            rows.visible[row] = visible(first + row).min(tile.count);
+            rows.before[row] = *partial.row(first + row).1;
         }
-        *sum += weighed.sum;
+        let mut weighed = [Weighed::default(); ROWS];
+        weigh(kernels, &rows, weights, &mut weighed);
+        for (row, weighed) in weighed.iter().enumerate().take(scores.len()) {
+            let (values, largest, sum) = partial.row(first + row);
+            if weighed.largest > *largest {
+                shrink(kernels.level, (values, sum), (*largest - weighed.largest) * factor);
+                *largest = weighed.largest;
+            }
+            *sum += weighed.sum;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::panels::{HeadPanels, PackedHead};
 use super::softmax::{Scores, merge, soften};
 use super::{AttentionShape, Sequence};
 use crate::Precision;
-use crate::kernels::{KEYS, Kernels, Line, PANEL, Panels, Rows, multiply_into, store_row};
+use crate::kernels::{KEYS, Kernels, Line, PANEL, Panels, Rows, Words, multiply_into, store_row};
 
 /// Keys whose results are summed on their own before they join the others': the unit of work when
 /// few queries see many keys.
@@ -44,11 +44,11 @@ pub(super) struct Partial {
 /// Memory kept between tiles.
 #[derive(Default)]
 pub(super) struct Buffers {
-    queries: Vec<u32>,
+    queries: Words,
     panels: Vec<Line>,
     /// `[rows, KEYS]` of the tile that was scored last.
     pub(super) scores: Vec<f32>,
-    weights: Vec<u32>,
+    weights: Words,
     partial: Partial,
 }
 
@@ -128,8 +128,8 @@ impl<'a> Problem<'a> {
     pub(super) fn store_queries(&self, buffers: &mut Buffers) {
         buffers.scores.resize(self.rows() * KEYS, 0.0);
         let words = self.kernels.row_words(self.head_dim);
-        buffers.queries.resize(self.rows() * words, 0);
-        for (row, words) in buffers.queries.chunks_exact_mut(words.max(1)).enumerate() {
+        let rows = buffers.queries.first(self.rows() * words).chunks_exact_mut(words.max(1));
+        for (row, words) in rows.enumerate() {
             let query = self.sequence.q.row(self.queries.start + row / self.group);
             let head = self.kv_head * self.group + row % self.group;
             store_row(self.kernels, &query[head * self.head_dim..][..self.head_dim], words);
@@ -139,7 +139,6 @@ impl<'a> Problem<'a> {
     /// Leaves the result of the span in the buffers.
     fn add_span(&self, span: usize, buffers: &mut Buffers) {
         buffers.partial.reset(self.rows(), self.head_dim);
-        buffers.weights.resize(self.rows() * self.kernels.row_words(KEYS), 0);
         for first in (span * SPAN..self.keys().min((span + 1) * SPAN)).step_by(KEYS) {
             self.add_tile(first, buffers);
         }
@@ -162,7 +161,7 @@ impl<'a> Problem<'a> {
         let (keys, _) = self.head().split(self.lines(first, panels, true));
         let hidden = self.hidden(first);
         let stride = self.kernels.row_words(self.head_dim);
-        let words = &queries[hidden * stride..];
+        let words = &queries.first(self.rows() * stride)[hidden * stride..];
         let queries = Rows { words, stride, count: self.rows() - hidden };
         let depth = self.kernels.depth(self.head_dim);
         let keys = Panels { lines: keys, depth, steps: 0..depth };
@@ -194,12 +193,13 @@ impl<'a> Problem<'a> {
         self.score_tile(first, buffers);
         let (count, hidden) = (self.count(first), self.hidden(first));
         let Buffers { panels, scores, weights, partial, .. } = buffers;
+        let stride = self.kernels.row_words(KEYS);
+        let weights = weights.first(self.rows() * stride);
         let (factor, kernels) = (self.factor, self.kernels);
         soften(&mut Scores { scores, weights, hidden, count, factor, kernels }, partial, &|row| {
             self.visible(row, first)
         });
         let (_, values) = self.head().split(self.lines(first, panels, false));
-        let stride = self.kernels.row_words(KEYS);
         let words = &weights[hidden * stride..];
         let weights = Rows { words, stride, count: self.rows() - hidden };
         let (steps, width) = (0..self.kernels.depth(count), partial.width);

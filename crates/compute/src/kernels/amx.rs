@@ -17,6 +17,18 @@ const SIDE: usize = 16;
 const MAX_ROWS: usize = 2 * SIDE;
 const _: () = assert!(MAX_ROWS == super::TALLEST && PANEL == 2 * SIDE);
 
+/// Most steps of a part: the panel's words, 36 KiB, and the sums on their way out of the registers fit
+/// the first cache of 48 KiB. The rows are read past it.
+const PART: usize = 18 * SIDE;
+/// Lines of the sums of four registers.
+pub(super) const SUMS: usize = 4 * SIDE;
+
+/// Parts as even as they go in whole tiles of the depth.
+pub(super) fn steps_of_a_part(steps: usize) -> usize {
+    let parts = steps.div_ceil(PART).max(1);
+    steps.div_ceil(parts).next_multiple_of(SIDE)
+}
+
 /// Whether the processor multiplies tiles of bf16 and the system lets this process do it.
 pub(crate) fn is_available() -> bool {
     // bits of leaf 7: AMX-BF16 and AMX-TILE
@@ -39,13 +51,17 @@ fn permitted() -> bool {
     false
 }
 
-/// The kernel for `rows` rows and `panels` panels: two registers of `A` against one panel, or one
-/// against one or two.
-pub(super) fn bf16_pairs(rows: usize, panels: usize) -> TileKernel {
+/// From as many steps on the rows of `A` pass by the first cache.
+const DEEP: usize = 8 * SIDE;
+
+/// The kernel for `rows` rows, `panels` panels and `depth` steps: two registers of `A` against one
+/// panel, or one against one or two.
+pub(super) fn bf16_pairs(rows: usize, panels: usize, depth: usize) -> TileKernel {
     match (rows, panels) {
         (1..=SIDE, 1) => low,
         (1..=SIDE, 2) => wide,
-        (..=MAX_ROWS, 1) => high,
+        (..=MAX_ROWS, 1) if depth < DEEP => high,
+        (..=MAX_ROWS, 1) => deep,
         shape => unreachable!("no AMX tile of {shape:?}"),
     }
 }
@@ -116,9 +132,6 @@ struct Run {
     steps: usize,
 }
 
-/// The sums of the four registers, row by row.
-type Sums = [[Line; SIDE]; 4];
-
 /// Row and column of the tile where each register of sums begins.
 type Places = [(usize, usize); 4];
 
@@ -179,36 +192,97 @@ fn expect_c(tile: &Tile, panels: usize) {
     }
 }
 
-/// Adds what `C` held and the bias, rounds, and stores.
+/// Puts the sums aside, or after the last part adds what `C` held and the bias, rounds, and stores.
+/// With `DIRECT`, which all four registers must lie in the tile for, sums that need no more are written
+/// from the registers: where they are few, the way through their lines is half the work.
 ///
 /// # Safety
-/// As [`TileKernel`]; the sums of the tile's rows must be there.
-#[inline]
+/// As [`TileKernel`]; the registers must hold the sums.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn finish(tile: &Tile, sums: *const Sums, places: Places) {
-    for (register, (first, column)) in places.into_iter().enumerate() {
+unsafe fn finish<const DIRECT: bool>(tile: &Tile, places: &Places) {
+    let (accumulate, bias, round) = (tile.accumulate, !tile.bias.is_null(), tile.round);
+    if DIRECT && tile.part.last && !accumulate && !bias && !round {
+        let into =
+            |(row, column): (usize, usize)| tile.c.wrapping_add(row * tile.c_stride + column);
+        // SAFETY: `C` has every row and column of the registers.
+        return unsafe { store_registers(places.map(into), tile.c_stride) };
+    }
+    let lines = [0, 1, 2, 3].map(|register| tile.sums.wrapping_add(register * SIDE).cast());
+    // SAFETY: the lines for the sums have room for all registers.
+    unsafe { store_registers(lines, SIDE) }
+    if !tile.part.last {
+        return;
+    }
+    let store = match (accumulate, bias, round) {
+        (false, false, false) => store::<false, false, false>,
+        (false, false, true) => store::<false, false, true>,
+        (false, true, false) => store::<false, true, false>,
+        (false, true, true) => store::<false, true, true>,
+        (true, false, false) => store::<true, false, false>,
+        (true, false, true) => store::<true, false, true>,
+        (true, true, false) => store::<true, true, false>,
+        (true, true, true) => store::<true, true, true>,
+    };
+    // SAFETY: the caller's.
+    unsafe { store(tile, places) }
+}
+
+/// Writes the four registers of sums to where each begins, rows `stride` elements apart.
+///
+/// # Safety
+/// All rows of the registers must be there to be written, and the registers hold the sums.
+#[inline]
+unsafe fn store_registers(places: [*mut f32; 4], stride: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        asm!(
+            "tilestored [{first} + {stride}], tmm0",
+            "tilestored [{second} + {stride}], tmm1",
+            "tilestored [{third} + {stride}], tmm2",
+            "tilestored [{fourth} + {stride}], tmm3",
+            first = in(reg) places[0],
+            second = in(reg) places[1],
+            third = in(reg) places[2],
+            fourth = in(reg) places[3],
+            stride = in(reg) 4 * stride,
+            options(nostack),
+        );
+    }
+}
+
+/// [`finish`] for one case.
+///
+/// # Safety
+/// As [`finish`].
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn store<const ACCUMULATE: bool, const BIAS: bool, const ROUND: bool>(
+    tile: &Tile,
+    places: &Places,
+) {
+    for (register, &(first, column)) in places.iter().enumerate() {
         for row in first..tile.rows.min(first + SIDE) {
             // SAFETY: `C` and the bias have every row and column of the tile, the sums every row.
             unsafe {
-                let line = sums.cast::<Line>().add(register * SIDE + row - first);
+                let line = tile.sums.add(register * SIDE + row - first);
                 let mut sum = _mm512_load_ps(line.cast());
                 let c = tile.c.add(row * tile.c_stride + column);
-                if tile.accumulate {
+                if ACCUMULATE {
                     sum = _mm512_add_ps(sum, _mm512_loadu_ps(c));
                 }
-                if !tile.bias.is_null() {
+                if BIAS {
                     sum = _mm512_add_ps(sum, _mm512_loadu_ps(tile.bias.add(column)));
                 }
-                _mm512_storeu_ps(c, if tile.round { round_normal(sum) } else { sum });
+                _mm512_storeu_ps(c, if ROUND { round_normal(sum) } else { sum });
             }
         }
     }
 }
 
-/// A kernel: the instructions of one step of the depth, and where the four registers' sums lie in
-/// the tile (row, column).
+/// A kernel: its panels, whether sums go from the registers into `C` where nothing else is to be done,
+/// where the four registers' sums begin in the tile (row, column), and the instructions of one step of
+/// the depth.
 macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident, $panels:literal, $places:expr, [$($step:literal),* $(,)?]) => {
+    ($(#[$doc:meta])* $name:ident, $panels:literal, $direct:literal, $places:expr, [$($step:literal),* $(,)?]) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -218,20 +292,31 @@ macro_rules! kernel {
             let mut rest = MaybeUninit::uninit();
             // SAFETY: the caller gives the words of the tile.
             let runs = unsafe { runs(tile, $panels, &mut rest) };
-            expect_c(tile, $panels);
+            if tile.part.last {
+                expect_c(tile, $panels);
+            }
             if tile.rows != tile.rows_before {
                 // SAFETY: the caller gives a processor with the instructions.
                 unsafe { configure(tile.rows) };
             }
-            let mut sums = MaybeUninit::<Sums>::uninit();
-            // SAFETY: the runs' words are there; every line of the sums is written that is read
-            // below; nothing else uses the tile registers.
+            // SAFETY: the runs' words are there; every line of the sums was written by the part before
+            // if it is read, and is written if it is read below; nothing else uses the registers.
             unsafe {
                 asm!(
+                    "mov {a_stride:e}, 64",
+                    "test {first:e}, {first:e}",
+                    "jnz 5f",
+                    "tileloadd tmm0, [{sums} + {a_stride}]",
+                    "tileloadd tmm1, [{sums} + {a_stride} + 1024]",
+                    "tileloadd tmm2, [{sums} + {a_stride} + 2048]",
+                    "tileloadd tmm3, [{sums} + {a_stride} + 3072]",
+                    "jmp 6f",
+                    "5:",
                     "tilezero tmm0",
                     "tilezero tmm1",
                     "tilezero tmm2",
                     "tilezero tmm3",
+                    "6:",
                     "mov {b_stride:e}, 128",
                     "2:",
                     "mov {a}, [{run}]",
@@ -254,12 +339,8 @@ macro_rules! kernel {
                     "add {run}, 48",
                     "cmp {run}, {end}",
                     "jne 2b",
-                    "mov {a_stride:e}, 64",
-                    "tilestored [{sums} + {a_stride}], tmm0",
-                    "tilestored [{sums} + {a_stride} + 1024], tmm1",
-                    "tilestored [{sums} + {a_stride} + 2048], tmm2",
-                    "tilestored [{sums} + {a_stride} + 3072], tmm3",
-                    sums = in(reg) sums.as_mut_ptr(),
+                    sums = in(reg) tile.sums,
+                    first = in(reg) i32::from(tile.part.first),
                     run = inout(reg) runs.as_ptr() => _,
                     end = in(reg) runs.as_ptr_range().end,
                     a = out(reg) _,
@@ -271,7 +352,7 @@ macro_rules! kernel {
                     steps = out(reg) _,
                     options(nostack),
                 );
-                finish(tile, sums.as_ptr(), $places);
+                finish::<$direct>(tile, &$places);
             }
         }
     };
@@ -279,7 +360,7 @@ macro_rules! kernel {
 
 kernel! {
     /// Up to 16 rows and one panel.
-    low, 1, [(0, 0), (0, 16), (SIDE, 0), (SIDE, 16)], [
+    low, 1, false, [(0, 0), (0, 16), (SIDE, 0), (SIDE, 16)], [
         "tileloadd tmm4, [{a} + {a_stride}]",
         "tileloadd tmm6, [{b} + {b_stride}]",
         "tdpbf16ps tmm0, tmm4, tmm6",
@@ -290,7 +371,7 @@ kernel! {
 
 kernel! {
     /// Up to 16 rows and two panels.
-    wide, 2, [(0, 0), (0, 16), (0, 32), (0, 48)], [
+    wide, 2, true, [(0, 0), (0, 16), (0, 32), (0, 48)], [
         "tileloadd tmm4, [{a} + {a_stride}]",
         "tileloadd tmm6, [{b} + {b_stride}]",
         "tdpbf16ps tmm0, tmm4, tmm6",
@@ -305,12 +386,27 @@ kernel! {
 
 kernel! {
     /// 17 to 32 rows and one panel.
-    high, 1, [(0, 0), (0, 16), (SIDE, 0), (SIDE, 16)], [
+    high, 1, true, [(0, 0), (0, 16), (SIDE, 0), (SIDE, 16)], [
         "tileloadd tmm6, [{b} + {b_stride}]",
         "tileloadd tmm4, [{a} + {a_stride}]",
         "tileloadd tmm7, [{b} + {b_stride} + 64]",
         "tdpbf16ps tmm0, tmm4, tmm6",
         "tileloadd tmm5, [{a_next} + {a_stride}]",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+    ]
+}
+
+kernel! {
+    /// 17 to 32 rows and one panel of many steps. The rows pass by the first cache, which holds the
+    /// panel for the tiles that follow.
+    deep, 1, false, [(0, 0), (0, 16), (SIDE, 0), (SIDE, 16)], [
+        "tileloadd tmm6, [{b} + {b_stride}]",
+        "tileloaddt1 tmm4, [{a} + {a_stride}]",
+        "tileloadd tmm7, [{b} + {b_stride} + 64]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tileloaddt1 tmm5, [{a_next} + {a_stride}]",
         "tdpbf16ps tmm1, tmm4, tmm7",
         "tdpbf16ps tmm2, tmm5, tmm6",
         "tdpbf16ps tmm3, tmm5, tmm7",

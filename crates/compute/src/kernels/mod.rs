@@ -26,10 +26,10 @@ mod product;
 mod share;
 mod weights;
 
-pub(crate) use pack::{Line, Strided, pack_columns, pack_rows, store_row, unpack_columns};
+pub(crate) use pack::{Line, Strided, Words, pack_columns, pack_rows, store_row, unpack_columns};
 pub(crate) use product::{Panels, Rows, multiply_into};
-pub(crate) use share::{Weights, apply};
-pub(crate) use weights::{KEYS, ScoreRow, larger, weigh};
+pub(crate) use share::{Weights, apply, apply_gated};
+pub(crate) use weights::{KEYS, ROWS, ScoreRows, Weighed, larger, weigh};
 
 use crate::{KernelLevel, Precision};
 
@@ -48,6 +48,11 @@ pub(crate) struct Tile {
     rows_before: usize,
     /// Steps along the inner index: words of `B` per column.
     depth: usize,
+    /// Which part of the inner index the steps are.
+    part: Part,
+    /// [`Kernels::lines_aside`] lines for sums that leave the registers.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "one part"))]
+    sums: *mut Line,
     /// First word of the first row of `A`.
     a: *const u32,
     /// Words between two rows of `A`.
@@ -67,6 +72,16 @@ pub(crate) struct Tile {
     bias: *const f32,
     /// Whether the result is rounded to bf16.
     round: bool,
+}
+
+/// Where a run of steps stands among those that are summed in one chain.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    /// Whether the sums begin with it; otherwise they go on from those put aside.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "one part"))]
+    first: bool,
+    /// Whether the sums end with it; otherwise they are put aside.
+    last: bool,
 }
 
 /// Computes one [`Tile`]; the number of rows and panels is the function's.
@@ -105,12 +120,35 @@ impl Kernels {
         }
     }
 
-    /// The kernel for `rows` rows and `panels` panels: 1, or [`Self::panels_at_once`].
-    fn tile(self, rows: usize, panels: usize) -> TileKernel {
+    /// Steps of one part of a chain of `steps` that every tile of a panel runs before any goes on:
+    /// as many as keep the panel's words in the first cache.
+    fn steps_of_a_part(self, steps: usize) -> usize {
+        match (self.level, self.precision) {
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::AmxBf16, Precision::Bf16) => amx::steps_of_a_part(steps),
+            _ => steps,
+        }
+    }
+
+    /// Lines that the sums of a tile take outside the registers.
+    fn lines_aside(self) -> usize {
+        match (self.level, self.precision) {
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::AmxBf16, Precision::Bf16) => amx::SUMS,
+            _ => 0,
+        }
+    }
+
+    /// The kernel for `rows` rows, `panels` panels (1, or [`Self::panels_at_once`]) and `depth` steps.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(unused_variables, reason = "one for all depths")
+    )]
+    fn tile(self, rows: usize, panels: usize, depth: usize) -> TileKernel {
         debug_assert!(panels == 1 || panels == self.panels_at_once(rows));
         match (self.level, self.precision) {
             #[cfg(target_arch = "x86_64")]
-            (KernelLevel::AmxBf16, Precision::Bf16) => amx::bf16_pairs(rows, panels),
+            (KernelLevel::AmxBf16, Precision::Bf16) => amx::bf16_pairs(rows, panels, depth),
             #[cfg(target_arch = "x86_64")]
             (KernelLevel::Avx512Bf16, Precision::Bf16) => avx512::bf16_pairs(rows, panels),
             #[cfg(target_arch = "x86_64")]
@@ -140,6 +178,14 @@ impl Kernels {
             unsafe {
                 amx::release();
             }
+        }
+    }
+
+    /// Most inputs summed before the sum is put aside in `C`, so that a block of `A` stays in cache.
+    fn inner(self) -> usize {
+        match (self.level, self.precision) {
+            (KernelLevel::AmxBf16, Precision::Bf16) => 2048,
+            _ => 1024,
         }
     }
 

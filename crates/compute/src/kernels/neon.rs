@@ -218,6 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernels::Part;
     use crate::{KernelLevel, mix};
 
     /// Rounds to odd: cuts off, and sets the last bit where that lost something. Denormal numbers
@@ -260,6 +261,8 @@ mod tests {
             rows,
             rows_before: 0,
             depth,
+            part: Part { first: true, last: true },
+            sums: std::ptr::null_mut(),
             a: a.as_ptr(),
             a_stride: depth,
             b: b.as_ptr(),

@@ -13,6 +13,38 @@ impl Line {
     pub(crate) const ZERO: Self = Self([0; 16]);
 }
 
+/// Memory for rows of the left operand, which begins on a cache line: a row of a tile that lay on two
+/// would take two reads.
+#[derive(Default)]
+pub(crate) struct Words(Vec<Line>);
+
+impl Words {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The first `count` words: what was written there last, or zeros.
+    pub(crate) fn first(&mut self, count: usize) -> &mut [u32] {
+        // SAFETY: there are as many words, and all bits are a word's.
+        unsafe { std::slice::from_raw_parts_mut(self.room(count).cast(), count) }
+    }
+
+    /// The same as numbers.
+    pub(crate) fn values(&mut self, count: usize) -> &mut [f32] {
+        // SAFETY: there are as many words, and all bits are a number's.
+        unsafe { std::slice::from_raw_parts_mut(self.room(count).cast(), count) }
+    }
+
+    /// Where room for `count` words begins.
+    fn room(&mut self, count: usize) -> *mut Line {
+        let lines = count.div_ceil(16);
+        if self.0.len() < lines {
+            self.0.resize(lines, Line::ZERO);
+        }
+        self.0.as_mut_ptr()
+    }
+}
+
 /// Lines of a panel's step.
 pub(crate) const LINES: usize = PANEL / 16;
 

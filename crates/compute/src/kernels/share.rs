@@ -1,4 +1,4 @@
-//! A linear's product, shared out over the threads.
+//! Products of linears, shared out over the threads.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -6,19 +6,20 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::product::{Finish, Output, Panels, Rows, multiply};
-use super::{Kernels, Line, PANEL, store_row};
-use crate::{MatrixRef, Precision};
+use super::{Kernels, Line, PANEL, Words, store_row};
+use crate::activation::gate;
+use crate::{Activation, MatrixRef, Precision};
 
-/// Most inputs summed before the sum is put aside in `y`, so that a block of `x` stays in cache.
-const INNER: usize = 1024;
 /// Most rows of `x` a task takes through all panels.
 const ROWS: usize = 192;
 /// Fewer rows than this for each thread, and the threads share the panels, not the rows.
 const ROWS_WORTH_A_THREAD: usize = 48;
 
 thread_local! {
+    /// Columns of a gate and of what it gates, kept between calls.
+    static STRIPS: Cell<Words> = const { Cell::new(Words::new()) };
     /// The rows of `x` as the kernels read them, kept between calls.
-    static WORDS: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+    static WORDS: Cell<Words> = const { Cell::new(Words::new()) };
 }
 
 /// Packed weights: `[panels][depth][PANEL]` words, and one bias per output up to the end of the last
@@ -31,59 +32,111 @@ pub(crate) struct Weights<'a> {
     pub(crate) outputs: usize,
 }
 
-/// `x · Wᵀ + b` into `y`, `[tokens, out]`.
-pub(crate) fn apply(kernels: Kernels, x: MatrixRef<'_>, weights: Weights<'_>, y: &mut [f32]) {
-    assert_eq!((x.cols(), x.rows() * weights.outputs), (weights.inputs, y.len()));
+/// `x · Wᵀ + b` into `y`, `[tokens, out]`, for every layer, all of which read the same rows.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub(crate) fn apply<const N: usize>(
+    kernels: Kernels,
+    x: MatrixRef<'_>,
+    layers: [Weights<'_>; N],
+    y: [&mut [f32]; N],
+) {
+    let mut y = y.into_iter();
+    let layers = layers.map(|layer| (layer, layer.output(x, y.next().expect("one per layer"))));
+    let panels = layers.iter().map(|(layer, _)| layer.panel_count()).sum();
+    share(kernels, x, panels, |rows, first, range| {
+        let mut before = 0;
+        for (layer, output) in &layers {
+            let after = before + layer.panel_count();
+            let own =
+                range.start.clamp(before, after) - before..range.end.clamp(before, after) - before;
+            // SAFETY: the rows of these panels are this task's own.
+            unsafe { layer.run(kernels, rows, own, output.below(first)) }
+            before = after;
+        }
+    });
+}
+
+/// `activation(x · Gᵀ) · (x · Uᵀ)` into `y`, `[tokens, out]`, for the layers `[G, U]`: a strip of both
+/// at a time, so that neither is ever whole.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub(crate) fn apply_gated(
+    kernels: Kernels,
+    x: MatrixRef<'_>,
+    layers: [Weights<'_>; 2],
+    activation: Activation,
+    y: &mut [f32],
+) {
+    let outputs = layers[0].outputs;
+    assert_eq!(layers[1].outputs, outputs, "a gate for every output");
+    let output = layers[0].output(x, y);
+    share(kernels, x, layers[0].panel_count(), |rows, first, range| {
+        let at_once =
+            if rows.count <= kernels.max_rows() { kernels.panels_at_once(rows.count) } else { 1 };
+        let (width, output) = (at_once * PANEL, output.below(first));
+        let mut memory = STRIPS.take();
+        let strips = memory.values(2 * rows.count * width).split_at_mut(rows.count * width);
+        for panel in range.clone().step_by(at_once) {
+            let panels = panel..range.end.min(panel + at_once);
+            for (layer, strip) in layers.iter().zip([&mut *strips.0, &mut *strips.1]) {
+                let start = strip.as_mut_ptr().wrapping_sub(panel * PANEL);
+                let strip = Output { start, stride: width, columns: outputs };
+                // SAFETY: the strip has every row and the columns of these panels.
+                unsafe { layer.run(kernels, rows, panels.clone(), strip) }
+            }
+            gate(kernels, activation, strips.0, strips.1);
+            let columns = panel * PANEL..outputs.min(panels.end * PANEL);
+            for (row, values) in strips.0.chunks_exact(width).enumerate() {
+                let values = &values[..columns.len()];
+                let start = output.below(row).start.wrapping_add(columns.start);
+                // SAFETY: `output` has the row, and these columns are this task's own.
+                unsafe { start.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
+            }
+        }
+        STRIPS.set(memory);
+    });
+}
+
+/// Shares out some rows and all of `panels` panels, or where rows are few all rows and some panels:
+/// `work` gets the rows as the kernels read them, the index of the first, and the panels.
+fn share(
+    kernels: Kernels,
+    x: MatrixRef<'_>,
+    panels: usize,
+    work: impl Fn(Rows<'_>, usize, Range<usize>) + Sync,
+) {
     let threads = rayon::current_num_threads();
     if x.rows() < ROWS_WORTH_A_THREAD * threads {
-        weights.share_panels(kernels, x, y, threads);
-    } else {
-        weights.share_rows(kernels, x, y, threads);
+        let flops = 2 * x.rows().max(1) * x.cols() * panels * PANEL;
+        let tasks = (4 * threads).min(flops.div_ceil(1 << 19)).max(1);
+        let share = panels.div_ceil(tasks).next_multiple_of(4).max(1);
+        return with_words(kernels, x, |rows| {
+            (0..panels.div_ceil(share)).into_par_iter().for_each(|task| {
+                work(rows, 0, task * share..panels.min((task + 1) * share));
+            });
+        });
     }
+    let tasks = x.rows().div_ceil(ROWS).next_multiple_of(threads);
+    // Whole tiles, as evenly as they go.
+    let tiles = x.rows().div_ceil(kernels.max_rows());
+    let first = |task: usize| x.rows().min(task * tiles / tasks * kernels.max_rows());
+    (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
+        let range = first(task)..first(task + 1);
+        with_words(kernels, x.view_rows(range.clone()), |rows| work(rows, range.start, 0..panels));
+    });
 }
 
 impl Weights<'_> {
-    /// Every task takes all panels over some rows.
-    fn share_rows(self, kernels: Kernels, x: MatrixRef<'_>, y: &mut [f32], threads: usize) {
-        let tasks = x.rows().div_ceil(ROWS).next_multiple_of(threads);
-        // Whole tiles, as evenly as they go.
-        let tiles = x.rows().div_ceil(kernels.max_rows());
-        let first = |task: usize| x.rows().min(task * tiles / tasks * kernels.max_rows());
-        let output = self.output(y);
-        (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
-            let range = first(task)..first(task + 1);
-            let part = x.view_rows(range.clone());
-            let output = output.below(range.start);
-            with_words(kernels, part, |rows| {
-                // SAFETY: `output` is the rows of `y` from this task's first, which are its own.
-                unsafe { self.run(kernels, rows, 0..self.panel_count(), output) }
-            });
-        });
-    }
-
-    /// Every task takes all rows over some panels.
-    fn share_panels(self, kernels: Kernels, x: MatrixRef<'_>, y: &mut [f32], threads: usize) {
-        let panels = self.panel_count();
-        let flops = 2 * x.rows().max(1) * self.inputs * self.outputs;
-        let tasks = (4 * threads).min(flops.div_ceil(1 << 19)).max(1);
-        let share = panels.div_ceil(tasks).next_multiple_of(4).max(1);
-        let output = self.output(y);
-        with_words(kernels, x, |rows| {
-            (0..panels.div_ceil(share)).into_par_iter().for_each(|task| {
-                let range = task * share..panels.min((task + 1) * share);
-                // SAFETY: the columns of these panels are this task's own.
-                unsafe { self.run(kernels, rows, range, output) }
-            });
-        });
-    }
-
     /// The panels `range` over `rows`, the inner index in blocks that depend on its length alone.
     ///
     /// # Safety
     /// As [`multiply`].
     unsafe fn run(self, kernels: Kernels, a: Rows<'_>, range: Range<usize>, output: Output) {
         let depth = kernels.depth(self.inputs);
-        let blocks = self.inputs.div_ceil(INNER).max(1);
+        let blocks = self.inputs.div_ceil(kernels.inner()).max(1);
         let length = depth.div_ceil(blocks);
         for block in 0..blocks {
             let (start, end) = (block * length, depth.min((block + 1) * length));
@@ -106,7 +159,9 @@ impl Weights<'_> {
         self.outputs.div_ceil(PANEL)
     }
 
-    fn output(self, y: &mut [f32]) -> Output {
+    /// Where the layer's result for `x` goes.
+    fn output(self, x: MatrixRef<'_>, y: &mut [f32]) -> Output {
+        assert_eq!((x.cols(), x.rows() * self.outputs), (self.inputs, y.len()));
         Output { start: y.as_mut_ptr(), stride: self.outputs, columns: self.outputs }
     }
 }
@@ -115,11 +170,11 @@ impl Weights<'_> {
 fn with_words(kernels: Kernels, x: MatrixRef<'_>, work: impl FnOnce(Rows<'_>)) {
     // A line more than needed: rows a power of two apart would share their cache sets.
     let stride = kernels.row_words(x.cols()).next_multiple_of(16) + 16;
-    let mut words = WORDS.take();
-    words.resize(words.len().max(stride * x.rows()), 0);
+    let mut memory = WORDS.take();
+    let words = memory.first(stride * x.rows());
     for (row, words) in words.chunks_exact_mut(stride).enumerate().take(x.rows()) {
         store_row(kernels, x.row(row), &mut words[..kernels.row_words(x.cols())]);
     }
-    work(Rows { words: &words, stride, count: x.rows() });
-    WORDS.set(words);
+    work(Rows { words, stride, count: x.rows() });
+    WORDS.set(memory);
 }

@@ -10,19 +10,22 @@ pub(crate) const KEYS: usize = 128;
 
 const LANES: usize = 16;
 
-/// One query's scores of the keys of a tile.
-pub(crate) struct ScoreRow<'a> {
-    pub(crate) scores: &'a [f32; KEYS],
-    /// How many of the keys the query sees, from the first on.
-    pub(crate) visible: usize,
+/// Most rows that are weighed at once: what one row waits for, the next ones fill.
+pub(crate) const ROWS: usize = 16;
+
+/// Scores of the keys of a tile, one row for each of up to [`ROWS`] queries.
+pub(crate) struct ScoreRows<'a> {
+    pub(crate) scores: &'a [[f32; KEYS]],
+    /// How many of the keys each query sees, from the first on.
+    pub(crate) visible: [usize; ROWS],
+    /// Largest score of the keys before, for each query.
+    pub(crate) before: [f32; ROWS],
     /// Factor from differences of scores to exponents of two.
     pub(crate) factor: f32,
-    /// Largest score of the keys before.
-    pub(crate) before: f32,
 }
 
 /// What is left of a row of scores beside its weights.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Weighed {
     /// Largest score up to here.
     pub(crate) largest: f32,
@@ -30,76 +33,115 @@ pub(crate) struct Weighed {
     pub(crate) sum: f32,
 }
 
-/// Writes `2^(factor · (score − largest))` of the visible keys, and zero for the others, as a row of
-/// the left operand: `[row_words(KEYS)]`.
-pub(crate) fn weigh(kernels: Kernels, row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
+/// Writes `2^(factor · (score − largest))` of the visible keys, and zero for the others, as rows of
+/// the left operand: `[rows, row_words(KEYS)]`.
+pub(crate) fn weigh(
+    kernels: Kernels,
+    rows: &ScoreRows<'_>,
+    words: &mut [u32],
+    weighed: &mut [Weighed; ROWS],
+) {
+    assert!(rows.scores.len() <= ROWS);
     #[cfg(target_arch = "x86_64")]
     if kernels.level.has_avx512() {
-        return weigh_by_registers(kernels, row, words);
+        return weigh_by_registers(kernels, rows, words, weighed);
     }
     match kernels.precision {
-        Precision::F32 => weigh_full(kernels.level, row, words),
+        Precision::F32 => weigh_full(kernels.level, rows, words, weighed),
         Precision::Bf16 if kernels.level.multiplies_bf16() => {
-            weigh_pairs(kernels.level, row, words)
+            weigh_pairs(kernels.level, rows, words, weighed);
         }
-        Precision::Bf16 => weigh_bf16(kernels.level, row, words),
+        Precision::Bf16 => weigh_bf16(kernels.level, rows, words, weighed),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-fn weigh_by_registers(kernels: Kernels, row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
-    if let Ok(words) = words.try_into() {
-        // SAFETY: only the level that has the instructions takes pairs, half a word each.
-        return unsafe { super::avx512_weights::pairs(row, words) };
-    }
-    let words = words.try_into().expect("a word per key, or per pair of keys");
+fn weigh_by_registers(
+    kernels: Kernels,
+    rows: &ScoreRows<'_>,
+    words: &mut [u32],
+    weighed: &mut [Weighed; ROWS],
+) {
     // SAFETY: a level is active only when the processor has its instructions.
     unsafe {
         match kernels.precision {
-            Precision::F32 => super::avx512_weights::full(row, words),
-            Precision::Bf16 => super::avx512_weights::rounded(row, words),
+            Precision::Bf16 if kernels.level.multiplies_bf16() => {
+                super::avx512_weights::pairs(rows, words.as_chunks_mut().0, weighed);
+            }
+            Precision::Bf16 => {
+                super::avx512_weights::rounded(rows, words.as_chunks_mut().0, weighed);
+            }
+            Precision::F32 => super::avx512_weights::full(rows, words.as_chunks_mut().0, weighed),
         }
     }
 }
 
-for_each_level! { fn weigh_full(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed = full_body }
-for_each_level! { fn weigh_pairs(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed = pairs_body }
-for_each_level! { fn weigh_bf16(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed = bf16_body }
-
-#[inline(always)]
-fn full_body<const FUSED: bool>(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
-    let (weights, weighed) = weights::<FUSED>(row, &EXP2_FULL);
-    words.iter_mut().zip(&weights).for_each(|(word, weight)| *word = weight.to_bits());
-    weighed
+for_each_level! {
+    fn weigh_full(rows: &ScoreRows<'_>, words: &mut [u32], weighed: &mut [Weighed; ROWS]) = full_body
+}
+for_each_level! {
+    fn weigh_pairs(rows: &ScoreRows<'_>, words: &mut [u32], weighed: &mut [Weighed; ROWS]) = pairs_body
+}
+for_each_level! {
+    fn weigh_bf16(rows: &ScoreRows<'_>, words: &mut [u32], weighed: &mut [Weighed; ROWS]) = bf16_body
 }
 
 #[inline(always)]
-fn pairs_body<const FUSED: bool>(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
-    let (weights, weighed) = weights::<FUSED>(row, &EXP2_BF16);
-    let pairs = weights.as_chunks::<2>().0;
-    words.iter_mut().zip(pairs).for_each(|(word, &[low, high])| *word = bf16_pair(low, high));
-    weighed
-}
-
-#[inline(always)]
-fn bf16_body<const FUSED: bool>(row: &ScoreRow<'_>, words: &mut [u32]) -> Weighed {
-    let (weights, weighed) = weights::<FUSED>(row, &EXP2_BF16);
-    words.iter_mut().zip(&weights).for_each(|(word, &weight)| *word = round_bf16(weight).to_bits());
-    weighed
-}
-
-#[inline(always)]
-fn weights<const FUSED: bool>(row: &ScoreRow<'_>, polynomial: &[f32]) -> ([f32; KEYS], Weighed) {
-    let mut scores = *row.scores;
-    if row.visible < KEYS {
-        scores[row.visible..].fill(f32::NEG_INFINITY);
+fn full_body<const FUSED: bool>(
+    rows: &ScoreRows<'_>,
+    words: &mut [u32],
+    weighed: &mut [Weighed; ROWS],
+) {
+    for (row, words) in words.as_chunks_mut::<KEYS>().0.iter_mut().enumerate() {
+        let weights = weights::<FUSED>(rows, row, &EXP2_FULL, &mut weighed[row]);
+        words.iter_mut().zip(&weights).for_each(|(word, weight)| *word = weight.to_bits());
     }
-    let largest = larger(row.before, reduce(fold(&scores, f32::NEG_INFINITY, larger), larger));
+}
+
+#[inline(always)]
+fn pairs_body<const FUSED: bool>(
+    rows: &ScoreRows<'_>,
+    words: &mut [u32],
+    weighed: &mut [Weighed; ROWS],
+) {
+    for (row, words) in words.as_chunks_mut::<{ KEYS / 2 }>().0.iter_mut().enumerate() {
+        let weights = weights::<FUSED>(rows, row, &EXP2_BF16, &mut weighed[row]);
+        let pairs = weights.as_chunks::<2>().0;
+        words.iter_mut().zip(pairs).for_each(|(word, &[low, high])| *word = bf16_pair(low, high));
+    }
+}
+
+#[inline(always)]
+fn bf16_body<const FUSED: bool>(
+    rows: &ScoreRows<'_>,
+    words: &mut [u32],
+    weighed: &mut [Weighed; ROWS],
+) {
+    for (row, words) in words.as_chunks_mut::<KEYS>().0.iter_mut().enumerate() {
+        let weights = weights::<FUSED>(rows, row, &EXP2_BF16, &mut weighed[row]);
+        words.iter_mut().zip(&weights).for_each(|(word, &w)| *word = round_bf16(w).to_bits());
+    }
+}
+
+#[inline(always)]
+fn weights<const FUSED: bool>(
+    rows: &ScoreRows<'_>,
+    row: usize,
+    polynomial: &[f32],
+    weighed: &mut Weighed,
+) -> [f32; KEYS] {
+    let mut scores = rows.scores[row];
+    if rows.visible[row] < KEYS {
+        scores[rows.visible[row]..].fill(f32::NEG_INFINITY);
+    }
+    let largest = reduce(fold(&scores, f32::NEG_INFINITY, larger), larger);
+    let largest = larger(rows.before[row], largest);
     for score in &mut scores {
-        *score = exp2_falling::<FUSED>((*score - largest) * row.factor, polynomial);
+        *score = exp2_falling::<FUSED>((*score - largest) * rows.factor, polynomial);
     }
     let sum = reduce(fold(&scores, 0.0, |a, b| a + b), |a, b| a + b);
-    (scores, Weighed { largest, sum })
+    *weighed = Weighed { largest, sum };
+    scores
 }
 
 /// The larger number; `b` where either is NaN.
@@ -138,10 +180,27 @@ mod tests {
     use crate::KernelLevel;
     use crate::testing::random;
 
+    /// One query's scores.
+    struct ScoreRow<'a> {
+        scores: &'a [f32; KEYS],
+        visible: usize,
+        factor: f32,
+        before: f32,
+    }
+
     /// Weights as numbers, whatever the level's words are.
     fn run(kernels: Kernels, row: &ScoreRow<'_>) -> (Vec<f32>, Weighed) {
-        let mut words = vec![u32::MAX; kernels.row_words(KEYS)];
-        let weighed = weigh(kernels, row, &mut words);
+        let &ScoreRow { scores, visible, factor, before } = row;
+        let (width, mut weighed) = (kernels.row_words(KEYS), [Weighed::default(); ROWS]);
+        let mut words = vec![u32::MAX; 2 * width];
+        // Another row comes first: rows must not meet.
+        let scores = &[[1.0; KEYS], *scores];
+        let (mut all, mut seen) = ([f32::NEG_INFINITY; ROWS], [KEYS; ROWS]);
+        (all[1], seen[1]) = (before, visible);
+        let rows = ScoreRows { scores, visible: seen, factor, before: all };
+        weigh(kernels, &rows, &mut words, &mut weighed);
+        assert_eq!((weighed[0].largest, weighed[0].sum), (1.0, KEYS as f32));
+        let (words, weighed) = (&words[width..], weighed[1]);
         let halves = |word: &u32| [word << 16, word & 0xFFFF_0000].map(f32::from_bits);
         let weights = match words.len() {
             KEYS => words.iter().map(|word| f32::from_bits(*word)).collect(),
