@@ -192,6 +192,36 @@ fn expect_c(tile: &Tile, panels: usize) {
     }
 }
 
+/// Makes the registers of sums zero, or what the part before put aside.
+///
+/// # Safety
+/// The processor must have the instructions; after a first part, the sums must have been put aside.
+#[inline]
+unsafe fn begin(tile: &Tile) {
+    // SAFETY: the caller's.
+    unsafe {
+        if tile.part.first {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                options(nomem, nostack),
+            );
+        } else {
+            asm!(
+                "tileloadd tmm0, [{sums} + {stride}]",
+                "tileloadd tmm1, [{sums} + {stride} + 1024]",
+                "tileloadd tmm2, [{sums} + {stride} + 2048]",
+                "tileloadd tmm3, [{sums} + {stride} + 3072]",
+                sums = in(reg) tile.sums,
+                stride = in(reg) size_of::<Line>(),
+                options(nostack),
+            );
+        }
+    }
+}
+
 /// Puts the sums aside, or after the last part adds what `C` held and the bias, rounds, and stores.
 /// With `DIRECT`, which all four registers must lie in the tile for, sums that need no more are written
 /// from the registers: where they are few, the way through their lines is half the work.
@@ -299,24 +329,11 @@ macro_rules! kernel {
                 // SAFETY: the caller gives a processor with the instructions.
                 unsafe { configure(tile.rows) };
             }
-            // SAFETY: the runs' words are there; every line of the sums was written by the part before
-            // if it is read, and is written if it is read below; nothing else uses the registers.
+            // SAFETY: the runs' words are there; a part before has put the sums aside; nothing else uses
+            // the registers.
             unsafe {
+                begin(tile);
                 asm!(
-                    "mov {a_stride:e}, 64",
-                    "test {first:e}, {first:e}",
-                    "jnz 5f",
-                    "tileloadd tmm0, [{sums} + {a_stride}]",
-                    "tileloadd tmm1, [{sums} + {a_stride} + 1024]",
-                    "tileloadd tmm2, [{sums} + {a_stride} + 2048]",
-                    "tileloadd tmm3, [{sums} + {a_stride} + 3072]",
-                    "jmp 6f",
-                    "5:",
-                    "tilezero tmm0",
-                    "tilezero tmm1",
-                    "tilezero tmm2",
-                    "tilezero tmm3",
-                    "6:",
                     "mov {b_stride:e}, 128",
                     "2:",
                     "mov {a}, [{run}]",
@@ -339,8 +356,6 @@ macro_rules! kernel {
                     "add {run}, 48",
                     "cmp {run}, {end}",
                     "jne 2b",
-                    sums = in(reg) tile.sums,
-                    first = in(reg) i32::from(tile.part.first),
                     run = inout(reg) runs.as_ptr() => _,
                     end = in(reg) runs.as_ptr_range().end,
                     a = out(reg) _,
