@@ -23,7 +23,13 @@ pub fn mark_smallest_of_many(scores: &[f32], k: usize, mask: &mut [bool]) {
 /// # Panics
 /// When `k` is larger than the number of values, or the mask is of another length.
 pub fn mark_least_of_many(values: &[f32], k: usize, mask: &mut [bool]) {
-    mark(values, k, mask, |value| value.to_bits() & (u32::MAX >> 1));
+    mark(values, k, mask, size_key);
+}
+
+/// An integer that orders as the absolute values do.
+#[inline(always)]
+pub(crate) fn size_key(value: f32) -> u32 {
+    value.to_bits() & (u32::MAX >> 1)
 }
 
 /// Marks the `k` smallest keys, the first of equal ones. Three looks at the scores: one counts how many

@@ -22,13 +22,15 @@ pub fn select_smallest(scores: &[f32], count: usize) -> Vec<usize> {
 /// # Panics
 /// When `k` is larger than the number of scores, or the mask is of another length.
 pub fn mark_smallest(scores: &[f32], k: usize, mask: &mut [bool]) {
+    mark_keys(scores, k, mask, key);
+}
+
+/// Marks the scores with the `k` smallest keys, the first of equal ones.
+pub(crate) fn mark_keys(scores: &[f32], k: usize, mask: &mut [bool], key: impl Fn(f32) -> u32) {
     assert_eq!(scores.len(), mask.len(), "one entry per score");
     assert!(k <= scores.len(), "{k} of {} scores cannot be selected", scores.len());
     if k == 0 || k == scores.len() {
         return mask.fill(k > 0);
-    }
-    if scores.len() <= FEW {
-        return mark_by_rank(scores, k, mask);
     }
     let mut keys: Vec<u32> = scores.iter().map(|&score| key(score)).collect();
     let (_, &mut last, _) = keys.select_nth_unstable(k - 1);
@@ -41,22 +43,8 @@ pub fn mark_smallest(scores: &[f32], k: usize, mask: &mut [bool]) {
     }
 }
 
-/// Groups of an N:M pattern are as a rule no wider.
-const FEW: usize = 8;
-
-/// Marks every score that fewer than `k` come before; needs no memory of its own.
-fn mark_by_rank(scores: &[f32], k: usize, mask: &mut [bool]) {
-    for (index, (mask, score)) in mask.iter_mut().zip(scores).enumerate() {
-        let score = key(*score);
-        let before = |(other, value): (usize, &f32)| {
-            let value = key(*value);
-            value < score || (value == score && other < index)
-        };
-        *mask = scores.iter().enumerate().filter(|pair| before(*pair)).count() < k;
-    }
-}
-
 /// An integer that orders as [`f32::total_cmp`] does.
+#[inline(always)]
 pub(crate) fn key(score: f32) -> u32 {
     let bits = score.to_bits();
     if bits >> 31 == 0 { bits | 0x8000_0000 } else { !bits }

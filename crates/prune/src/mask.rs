@@ -35,25 +35,22 @@ impl Mask {
     /// # Panics
     /// When an N:M pattern does not divide the inputs ([`Pattern::check`] refuses it before).
     pub fn of_smallest(scores: &Matrix, pattern: Pattern, scope: Scope) -> Self {
-        let many = compute::mark_smallest_of_many;
-        Self::chosen(scores, (pattern, scope), many, compute::mark_smallest)
+        let (all, groups) = (compute::mark_smallest_of_many, compute::mark_smallest_of_groups);
+        Self::chosen(scores, (pattern, scope), all, groups)
     }
 
     /// Removes the smallest `weights` (`[out, in]`), as [`Mask::of_smallest`] does.
     pub fn of_least_size(weights: &Matrix, pattern: Pattern, scope: Scope) -> Self {
-        let few = |weights: &[f32], count: usize, removed: &mut [bool]| {
-            let sizes: Vec<f32> = weights.iter().map(|weight| weight.abs()).collect();
-            compute::mark_smallest(&sizes, count, removed);
-        };
-        Self::chosen(weights, (pattern, scope), compute::mark_least_of_many, few)
+        let (all, groups) = (compute::mark_least_of_many, compute::mark_least_of_groups);
+        Self::chosen(weights, (pattern, scope), all, groups)
     }
 
-    /// Removes in every group what `many` of all values, or `few` of a group's, mark.
+    /// Removes what `all` marks of all values, or `groups` of groups in a row.
     fn chosen(
         values: &Matrix,
         (pattern, scope): (Pattern, Scope),
-        many: impl Fn(&[f32], usize, &mut [bool]),
-        few: impl Fn(&[f32], usize, &mut [bool]) + Sync,
+        all: impl Fn(&[f32], usize, &mut [bool]),
+        groups: impl Fn(&[f32], (usize, usize), &mut [bool]),
     ) -> Self {
         let (rows, cols) = (values.rows(), values.cols());
         let mut removed = vec![false; rows * cols];
@@ -68,15 +65,10 @@ impl Mask {
             Pattern::Fraction { sparsity } => (group as f64 * sparsity) as usize,
         };
         if group == removed.len() {
-            many(values.as_slice(), count, &mut removed);
-            return Self { rows, cols, removed };
+            all(values.as_slice(), count, &mut removed);
+        } else {
+            groups(values.as_slice(), (group, count), &mut removed);
         }
-        let width = cols.max(1);
-        let rows_of = removed.par_chunks_mut(width).zip(values.as_slice().par_chunks(width));
-        rows_of.for_each(|(removed, values)| {
-            let groups = removed.chunks_mut(group).zip(values.chunks(group));
-            groups.for_each(|(removed, values)| few(values, count, removed));
-        });
         Self { rows, cols, removed }
     }
 

@@ -1,6 +1,7 @@
 //! The problem of one site with inputs of unit norm.
 
 use compute::Matrix;
+use rayon::prelude::*;
 
 /// The problem `min ‖X(W − Ŵ)ᵀ‖²` of one site with inputs divided by their norm and weights multiplied
 /// by it. Of inputs that are zero on every token nothing depends on the weights, which become zero.
@@ -39,9 +40,10 @@ impl Scale {
     /// The weights of the problem for `dense`, `[out, in]`.
     pub(crate) fn weights(&self, dense: &Matrix) -> Matrix {
         let mut weights = dense.clone();
-        for row in weights.as_mut_slice().chunks_mut(self.norms.len().max(1)) {
+        let rows = weights.as_mut_slice().par_chunks_mut(self.norms.len().max(1));
+        rows.for_each(|row| {
             row.iter_mut().zip(&self.norms).for_each(|(weight, norm)| *weight *= norm);
-        }
+        });
         weights
     }
 
@@ -49,8 +51,9 @@ impl Scale {
     /// always zero is as in `dense`.
     pub(crate) fn restore(&self, weights: &mut Matrix, dense: &Matrix, removed: &[bool]) {
         let width = self.norms.len().max(1);
-        let rows = weights.as_mut_slice().chunks_mut(width).zip(dense.as_slice().chunks(width));
-        for ((weights, dense), removed) in rows.zip(removed.chunks(width)) {
+        let rows = weights.as_mut_slice().par_chunks_mut(width);
+        let rows = rows.zip(dense.as_slice().par_chunks(width)).zip(removed.par_chunks(width));
+        rows.for_each(|((weights, dense), removed)| {
             let values = weights.iter_mut().zip(dense).zip(&self.norms).zip(removed);
             for (((weight, dense), norm), removed) in values {
                 *weight = match (removed, *norm > 0.0) {
@@ -59,6 +62,6 @@ impl Scale {
                     (false, false) => *dense,
                 };
             }
-        }
+        });
     }
 }

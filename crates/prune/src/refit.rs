@@ -32,7 +32,7 @@ impl Refit {
     /// Prepares what the linears of a site share.
     pub(crate) fn prepare(inputs: &InputStatistics) -> Result<Self> {
         let Normalised { gram, scale } = Normalised::new(inputs.symmetric_gram()?, DAMPING);
-        Ok(Self { gram: Multiplier::new(gram), scale })
+        Ok(Self { gram: Multiplier::fast(gram), scale })
     }
 
     /// Changes the kept weights of `pruned`, `[out, in]`; `dense` holds what they were at first.

@@ -102,7 +102,7 @@ pub(crate) fn apply_gated(
 
 /// Shares out some rows and all of `panels` panels, or where rows are few all rows and some panels:
 /// `work` gets the rows as the kernels read them, the index of the first, and the panels.
-fn share(
+pub(super) fn share(
     kernels: Kernels,
     x: MatrixRef<'_>,
     panels: usize,

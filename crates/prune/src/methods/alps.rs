@@ -1,6 +1,6 @@
 //! ALPS: operator splitting for the support, conjugate gradients for the weights.
 
-use compute::{Eigen, Matrix, Multiplier};
+use compute::{Eigen, Matrix, Multiplier, add_by_mask, scale_by_mask_and_add};
 use rayon::prelude::*;
 
 use super::{Method, Prepared, PrunedLinear, Room, Target, damping};
@@ -89,8 +89,8 @@ Reference
             definite.then_some((problem, eigen))
         };
         let ((Normalised { gram, scale }, eigen), damping) = damping::raised(DAMPING, decompose)?;
-        let inverse = Multiplier::new(eigen.shifted_inverse(RHO));
-        Ok(Box::new(Splitting { gram: Multiplier::new(gram), scale, eigen, inverse, damping }))
+        let inverse = Multiplier::fast(eigen.shifted_inverse(RHO));
+        Ok(Box::new(Splitting { gram: Multiplier::fast(gram), scale, eigen, inverse, damping }))
     }
 }
 
@@ -151,7 +151,7 @@ impl Splitting {
                 restarts += 1;
                 state.begin(weights);
             }
-            current = Some(Multiplier::new(self.eigen.shifted_inverse(rho)));
+            current = Some(Multiplier::fast(self.eigen.shifted_inverse(rho)));
         }
     }
 }
@@ -172,9 +172,6 @@ struct State {
     right: Matrix,
     mask: Mask,
 }
-
-/// Values that one task changes.
-const PIECE: usize = 1 << 14;
 
 impl State {
     fn new(weights: &Matrix, gram: &Multiplier, target: Target) -> Self {
@@ -197,25 +194,12 @@ impl State {
     /// `B = (A + ρI)⁻¹(W₀A − V + ρD)`; D keeps the largest of `B + V/ρ`; `V += ρ(B − D)`.
     fn iterate(&mut self, inverse: &Multiplier, rho: f32) {
         let unit = std::mem::replace(&mut self.unit, rho);
-        let right = self.right.as_mut_slice().par_chunks_mut(PIECE);
-        let parts = right.zip(self.goal.as_slice().par_chunks(PIECE));
-        let parts = parts.zip(self.split.as_slice().par_chunks(PIECE));
-        parts.zip(self.mask.removed().par_chunks(PIECE)).for_each(
-            |(((right, goal), split), mask)| {
-                let values = right.iter_mut().zip(goal).zip(split).zip(mask);
-                for (((right, goal), split), removed) in values {
-                    *right = goal + if *removed { -unit } else { rho } * split;
-                }
-            },
-        );
+        let (removed, sources) =
+            (self.mask.removed(), (self.goal.as_slice(), self.split.as_slice()));
+        add_by_mask(self.right.as_mut_slice(), sources, [rho, -unit], removed);
         inverse.multiply(&self.right, &mut self.free);
-        let split = self.split.as_mut_slice().par_chunks_mut(PIECE);
-        let parts = split.zip(self.free.as_slice().par_chunks(PIECE));
-        parts.zip(self.mask.removed().par_chunks(PIECE)).for_each(|((split, free), mask)| {
-            for ((split, free), removed) in split.iter_mut().zip(free).zip(mask) {
-                *split = free + if *removed { unit / rho } else { 0.0 } * *split;
-            }
-        });
+        let (split, free) = (self.split.as_mut_slice(), self.free.as_slice());
+        scale_by_mask_and_add(split, free, [0.0, unit / rho], removed);
         self.mask = Mask::of_least_size(&self.split, self.target.pattern, self.target.scope);
     }
 }
