@@ -3,8 +3,8 @@
 use lm::Observer;
 
 use crate::{
-    CalibrationSet, DatasetSettings, Error, Origin, Packing, Provenance, Recipe, Result,
-    SynthesisSettings, Workspace, selection,
+    CalibrationSet, DatasetSettings, Error, FilterSettings, Origin, Packing, Provenance, Recipe,
+    Result, SynthesisSettings, Workspace, selection,
 };
 
 /// Collects every portion as if it were alone and puts their sequences together, one portion after
@@ -55,14 +55,40 @@ fn recipes(recipe: &Recipe) -> Result<Vec<Recipe>> {
         portions.map(|(portion, n)| part(recipe, &portion.source, n)).collect::<Result<_>>()?;
     let unused = |given: bool, used: &dyn Fn(&Recipe) -> bool| given && !recipes.iter().any(used);
     let synthesis = recipe.synthesis != SynthesisSettings::default();
-    if unused(synthesis, &|one| one.synthesis == recipe.synthesis) {
-        return refuse("no portion is `self`, and settings of self-generation are given".into());
-    }
-    if unused(recipe.packing.is_some(), &|one| one.packing.is_some()) {
-        return refuse("no portion has documents, and a packing is given".into());
-    }
-    if unused(recipe.dataset != DatasetSettings::default(), &|one| one.dataset == recipe.dataset) {
-        return refuse("no portion is a hub data set, and settings of one are given".into());
+    let dataset = recipe.dataset != DatasetSettings::default();
+    let filters = recipe.filters != FilterSettings::default();
+    let idle = [
+        (
+            unused(synthesis, &|one| one.synthesis == recipe.synthesis),
+            "no portion is `self`, and settings of self-generation are given",
+        ),
+        (
+            unused(recipe.packing.is_some(), &|one| one.packing.is_some()),
+            "no portion has documents, and a packing is given",
+        ),
+        (
+            unused(dataset, &|one| one.dataset == recipe.dataset),
+            "no portion is a hub data set, and settings of one are given",
+        ),
+        (
+            unused(filters, &|one| one.filters == recipe.filters),
+            "no portion is filtered, and a filter is given",
+        ),
+        (
+            unused(recipe.field.is_some(), &|one| one.field.is_some()),
+            "no portion holds records, and the field of a record is given",
+        ),
+        (
+            unused(recipe.split.is_some(), &|one| one.split.is_some()),
+            "no portion is plain text, and how to split it is given",
+        ),
+        (
+            unused(recipe.documents.is_some(), &|one| one.documents.is_some()),
+            "no portion is read from files, and a number of documents is given",
+        ),
+    ];
+    if let Some((_, problem)) = idle.iter().find(|(unused, _)| *unused) {
+        return refuse((*problem).into());
     }
     Ok(recipes)
 }
@@ -137,5 +163,30 @@ mod tests {
         assert!(
             mixture(&["a", "b:128"], None).unwrap_err().to_string().contains("0 are left for 1")
         );
+    }
+
+    #[test]
+    fn what_no_portion_has_a_use_for_is_refused() {
+        let of = |sources: &[&str]| {
+            let portions = sources.iter().map(|text| text.parse()).collect::<Result<Vec<_>>>();
+            Recipe::of_portions(portions.unwrap())
+        };
+        let given = |sources: &[&str]| {
+            let recipe = of(sources);
+            let filters = FilterSettings { min_characters: 9, ..FilterSettings::default() };
+            [
+                (Recipe { filters, ..recipe.clone() }, "filter"),
+                (Recipe { field: Some("text".into()), ..recipe.clone() }, "field"),
+                (Recipe { split: Some(data::Split::Line), ..recipe.clone() }, "split"),
+                (Recipe { documents: Some(3), ..recipe }, "number of documents"),
+            ]
+        };
+        for (recipe, expected) in given(&["random:2", "random-text:3"]) {
+            let error = recipes(&recipe).unwrap_err().to_string();
+            assert!(error.contains("no portion") && error.contains(expected), "{error}");
+        }
+        for (recipe, what) in given(&["random:2", "a.jsonl:3", "b.txt:3"]) {
+            assert!(recipes(&recipe).is_ok(), "{what}");
+        }
     }
 }

@@ -33,8 +33,8 @@ Cost
   That of the method it takes.
 
 Reference
-  The divergence from the dense model of every method with and without refit, on the model in the
-  box: `secateur study bench/studies/methods-demo.toml`, in BENCHMARKS.md.";
+  What every method loses with and without refit, on the model in the box and on SmolLM2-135M:
+  `secateur study bench/studies/methods-demo.toml` and `methods-smollm2.toml`, in BENCHMARKS.md.";
 
 /// How much time a method may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,17 +65,18 @@ const LITTLE: f64 = 0.2;
 
 /// The method for a pattern and a budget: the rule behind `auto`, all of it.
 ///
-/// Divergence from the dense model in nats a token, 1.4 M-parameter model in the box, three seeds
-/// (BENCHMARKS.md), at 60 % and at 2:4:
+/// In nats a token: divergence from the dense model for the 1.4 M-parameter model in the box (three
+/// seeds), growth of the loss on C4 for SmolLM2-135M-Instruct (one draw of 32 × 1024 tokens of other
+/// C4 documents), both in BENCHMARKS.md:
 ///
-/// | | 60 % | 2:4 |
-/// |---|---|---|
-/// | wanda | .886 | 1.085 |
-/// | ria, refit | .525 | .566 |
-/// | wanda, refit | .547 | .587 |
-/// | sparsegpt, refit | .559 | .534 |
-/// | admm | .448 | .519 |
-/// | alps | .417 | .478 |
+/// | | box, 60 % | box, 2:4 | SmolLM2, 60 % | SmolLM2, 2:4 |
+/// |---|---|---|---|---|
+/// | wanda | .886 | 1.085 | 1.755 | 1.950 |
+/// | ria, refit | .525 | .566 | 1.185 | 1.189 |
+/// | wanda, refit | .547 | .587 | 1.186 | 1.209 |
+/// | sparsegpt, refit | .559 | .534 | 1.228 | 1.200 |
+/// | admm | .448 | .519 | 1.032 | 1.103 |
+/// | alps | .417 | .478 | .972 | 1.013 |
 pub fn choose(pattern: Pattern, budget: Budget) -> Choice {
     let choice = |method, refit, reason| Choice { method, refit, reason };
     match (budget, pattern) {

@@ -11,8 +11,9 @@ use crate::failure::BadInput;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Pruning")]
 pub(crate) struct PruningOptions {
-    /// How the weights that go are chosen; `secateur list methods` describes them
-    #[arg(long, value_parser = choices::methods(), default_value_t = Recipe::default().method)]
+    /// How the weights that go are chosen; `secateur list methods` describes them, auto takes one of
+    /// them by sparsity and --budget
+    #[arg(long, value_parser = choices::methods(), default_value = choice::AUTO)]
     pub(crate) method: String,
 
     /// How much time --method auto may take; balanced unless given
@@ -81,6 +82,13 @@ pub(crate) struct PruningOptions {
 }
 
 impl PruningOptions {
+    /// The library's recipe where no option says anything.
+    pub(crate) fn unasked() -> Recipe {
+        let recipe = Recipe::default();
+        let Choice { method, refit, .. } = choice::choose(recipe.sparsity, Budget::default());
+        Recipe { method: method.into(), refit, ..recipe }
+    }
+
     /// The method that was chosen by rule, where the rule was asked.
     ///
     /// # Errors

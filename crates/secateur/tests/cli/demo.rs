@@ -33,8 +33,10 @@ fn it_is_pruned_with_data_it_writes_and_compared_with_what_it_was() {
 #[test]
 fn wanda_hurts_it_less_than_magnitude() {
     let bench = Bench::new();
-    let wanda =
-        bench.run(&format!("prune demo -o wanda --sparsity 60% {SMALL} --json")).succeeded().json();
+    let wanda = bench
+        .run(&format!("prune demo -o wanda --method wanda --sparsity 60% {SMALL} --json"))
+        .succeeded()
+        .json();
     let magnitude = "prune demo -o magnitude --method magnitude --sparsity 60% --json \
                      --divergence-sequences 8 --divergence-length 256";
     let magnitude = bench.run(magnitude).succeeded().json();
@@ -47,7 +49,7 @@ fn the_closing_table_speaks_to_a_newcomer() {
     let bench = Bench::new();
     let table = bench.run(&format!("prune demo -o out {SMALL} --quiet")).succeeded().stdout();
     for expected in [
-        "589,824 of the 1,179,648 weights of 42 linears are zero now, chosen by wanda, which saw \
+        "589,824 of the 1,179,648 weights of 42 linears are zero now, chosen by ria + refit, which saw \
          24 sequences of text the model wrote itself",
         "KL divergence",
         "temperature 1, seed 1000000",

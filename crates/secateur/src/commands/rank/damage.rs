@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::found::Found;
 use super::prepared::Prepared;
 use crate::failure::BadInput;
-use crate::options::{DAMAGE, LOSS, RankOptions};
+use crate::options::{DAMAGE, LOSS, PruningOptions, RankOptions};
 
 /// What is done to the model with every draw.
 pub(super) struct Pruning {
@@ -33,7 +33,7 @@ impl Pruning {
         let (judging, recipe) = (&options.judging, options.pruning.recipe()?);
         if !judging.prune {
             let idle = [
-                ("an option of pruning", recipe != Recipe::default()),
+                ("an option of pruning", recipe != PruningOptions::unasked()),
                 ("--auto-data", options.pruning.auto_data.is_some()),
                 ("--prune-blocks", judging.prune_blocks.is_some()),
                 ("--scratch", judging.scratch.is_some()),
