@@ -121,6 +121,13 @@ pub enum Site {
     MlpOutput,
 }
 
+impl Site {
+    /// Whether the linears at this site change the residual; the others neither read nor write it.
+    pub fn changes_residual(self) -> bool {
+        matches!(self, Site::AttentionOutput | Site::MlpOutput)
+    }
+}
+
 /// One linear layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinearSpec {

@@ -66,6 +66,11 @@ impl InputStatistics {
         }
     }
 
+    /// [`InputStatistics::new`] for the input that the linears of a stage share.
+    pub(crate) fn of_stage(stage: &lm::Stage, needs: Needs) -> Self {
+        Self::new(stage.linears.first().map_or(0, |linear| linear.inputs), needs)
+    }
+
     /// Takes in the rows of `x`, `[tokens, in]`, the tokens of `sequences` sequences.
     ///
     /// # Panics

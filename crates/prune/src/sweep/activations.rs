@@ -75,22 +75,29 @@ fn copy(from: &Matrix, to: &mut Matrix) {
 }
 
 impl Chunk {
-    /// The chunk's state at its own stage, in the memory of `scratch`.
-    pub(super) fn state(&self, frame: &Frame, scratch: Scratch) -> BlockState {
+    /// The chunk's state at its own stage, for `stages` stages to be run, in the memory of `scratch`. The
+    /// residual is there only if it is needed.
+    pub(super) fn state(&self, frame: &Frame, stages: usize, scratch: Scratch) -> BlockState {
         let Scratch { mut residual, mut input } = scratch;
-        self.residual.load(&mut residual);
-        match &self.input {
-            Some(held) => {
-                held.load(&mut input);
-                BlockState { residual, input, stage: self.stage }
-            }
-            None => frame.begin(residual),
+        let Some(held) = &self.input else {
+            self.residual.load(&mut residual);
+            return frame.begin(residual);
+        };
+        if self.changes_residual(frame, self.stage + stages) {
+            self.residual.load(&mut residual);
         }
+        held.load(&mut input);
+        BlockState { residual, input, stage: self.stage }
+    }
+
+    /// Whether a stage from the chunk's own one up to `end` changes the residual.
+    fn changes_residual(&self, frame: &Frame, end: usize) -> bool {
+        frame.spec().stages[self.stage..end].iter().any(|stage| stage.site.changes_residual())
     }
 
     /// The chunk's state after the stages of `linears`, the first of which is its own stage.
     fn state_after(&self, frame: &Frame, linears: &[Vec<Linear>], scratch: Scratch) -> BlockState {
-        let mut state = self.state(frame, scratch);
+        let mut state = self.state(frame, linears.len(), scratch);
         for stage in linears {
             state = frame.step(state, stage, &mut Batch::fresh(&self.lengths));
         }
@@ -106,7 +113,7 @@ impl Chunk {
         statistics: &mut [InputStatistics],
         scratch: Scratch,
     ) -> BlockState {
-        let mut state = self.state(frame, scratch);
+        let mut state = self.state(frame, linears.len(), scratch);
         for (statistics, linears) in statistics.iter_mut().zip(linears) {
             self.add_to(statistics, state.input.view());
             state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
@@ -125,8 +132,10 @@ impl Chunk {
     /// Holds `state` from now on: the input of the next stage, or none where the block is done.
     fn keep(&mut self, state: &BlockState, frame: &Frame, precision: Precision) {
         let done = state.stage == frame.spec().stages.len();
+        if self.changes_residual(frame, state.stage) {
+            self.residual.store(&state.residual);
+        }
         self.stage = if done { 0 } else { state.stage };
-        self.residual.store(&state.residual);
         match &mut self.input {
             _ if done => self.input = None,
             Some(held) => held.store(&state.input),
@@ -150,8 +159,7 @@ impl Scratch {
 
 /// Statistics of no tokens yet for every stage of a block.
 fn no_statistics(frame: &Frame, needs: Needs) -> Vec<InputStatistics> {
-    let inputs = |stage: &lm::Stage| stage.linears.first().map_or(0, |linear| linear.inputs);
-    frame.spec().stages.iter().map(|stage| InputStatistics::new(inputs(stage), needs)).collect()
+    frame.spec().stages.iter().map(|stage| InputStatistics::of_stage(stage, needs)).collect()
 }
 
 impl Activations {
@@ -184,9 +192,8 @@ impl Activations {
         needs: Needs,
         observer: &dyn Observer,
     ) -> Result<InputStatistics> {
-        let stage = self.stage() + linears.len();
-        let inputs = frame.spec().stages[stage].linears.first().map_or(0, |linear| linear.inputs);
-        let mut statistics = InputStatistics::new(inputs, needs);
+        let stage = &frame.spec().stages[self.stage() + linears.len()];
+        let mut statistics = InputStatistics::of_stage(stage, needs);
         let mut scratch = Scratch::default();
         for chunk in &self.chunks {
             observer.check()?;
@@ -267,10 +274,38 @@ impl Activations {
         linears: &[Vec<Linear>],
         observer: &dyn Observer,
     ) -> Result<()> {
+        self.advance_with(frame, linears, observer, |_, _| {})
+    }
+
+    /// [`Activations::advance`], and statistics of the input of the stage they then stand at: what
+    /// [`Activations::measure`] would give, without another look at them.
+    pub(crate) fn advance_and_measure(
+        &mut self,
+        frame: &Frame,
+        linears: &[Vec<Linear>],
+        needs: Needs,
+        observer: &dyn Observer,
+    ) -> Result<InputStatistics> {
+        let stage = &frame.spec().stages[self.stage() + linears.len()];
+        let mut statistics = InputStatistics::of_stage(stage, needs);
+        self.advance_with(frame, linears, observer, |chunk, state| {
+            chunk.add_to(&mut statistics, state.input.view());
+        })?;
+        Ok(statistics)
+    }
+
+    fn advance_with(
+        &mut self,
+        frame: &Frame,
+        linears: &[Vec<Linear>],
+        observer: &dyn Observer,
+        mut look: impl FnMut(&Chunk, &BlockState),
+    ) -> Result<()> {
         let mut scratch = Scratch::default();
         for chunk in &mut self.chunks {
             observer.check()?;
             let state = chunk.state_after(frame, linears, scratch);
+            look(chunk, &state);
             chunk.keep(&state, frame, self.precision);
             scratch = Scratch::of(state);
         }

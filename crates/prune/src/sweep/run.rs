@@ -128,21 +128,33 @@ impl<'a> Run<'a> {
     ) -> Result<Done> {
         let mut done = Done::default();
         let stages = frame.spec().stages.len();
-        let needs = self.plan.needs;
+        let (needs, mut ahead) = (self.plan.needs, None);
         for stage in 0..stages {
-            // the pruned stages between where the activations stand and this one
-            let between = activations.stage()..stage;
-            let statistics = activations.measure(frame, &done.stages[between], needs, observer)?;
+            let statistics = match ahead.take() {
+                Some(statistics) => statistics,
+                None => {
+                    // the pruned stages between where the activations stand and this one
+                    let between = &done.stages[activations.stage()..stage];
+                    activations.measure(frame, between, needs, observer)?
+                }
+            };
             self.prune_stage(block, frame, stage, &statistics, &mut done)?;
+            drop(statistics);
             let last = stage + 1 == stages;
             if last && block + 1 == self.plan.blocks.len() {
                 break; // nothing follows that the model's last activations could serve
             }
-            if last || self.holding.holds(frame.spec(), stage + 1) {
-                let start = activations.stage();
-                activations.advance(frame, &done.stages[start..], observer)?;
-                done.stages.iter_mut().for_each(Vec::clear);
+            if !last && !self.holding.holds(frame.spec(), stage + 1) {
+                continue;
             }
+            let linears = &done.stages[activations.stage()..];
+            if last {
+                activations.advance(frame, linears, observer)?;
+            } else {
+                let measured = activations.advance_and_measure(frame, linears, needs, observer)?;
+                ahead = Some(measured);
+            }
+            done.stages.iter_mut().for_each(Vec::clear);
         }
         Ok(done)
     }

@@ -31,7 +31,7 @@ impl Activations {
         let mut scratch = Scratch::default();
         for chunk in &mut self.chunks {
             observer.check()?;
-            let state = chunk.state(frame, scratch);
+            let state = chunk.state(frame, 0, scratch);
             let received = frame.attention_received(linears, state.input.view(), &chunk.lengths);
             let weights = received.iter().flat_map(|received| by_attention(received, least));
             chunk.weights = Some(weights.collect());

@@ -68,7 +68,7 @@ fn figures_of_a_cell_are_those_of_prune() {
     bench.run("study study.toml -o out").succeeded();
     bench
         .run(
-            "prune dense -o alone --calibration text.txt --samples 4 --length 32 --seed 1 \
+            "prune dense -o alone --method wanda --calibration text.txt --samples 4 --length 32 --seed 1 \
              --sparsity 2:4 --perplexity text.txt --window 64",
         )
         .succeeded();
