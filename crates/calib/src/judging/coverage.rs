@@ -21,7 +21,8 @@ What it does
 
 When to use it
   To see whether a set leaves part of a domain unseen: digits, code, names. Compare sets of one size
-  only.
+  only. The better foreteller of the damage after `input-distance` on SmolLM2 (rank correlation 0.5 to 0.9
+  over ten kinds of text; docs/calibration-study.md).
 
 Parameters
   --yardstick: the held-out texts.

@@ -25,7 +25,9 @@ What it does
 When to use it
   It is the order of `rank` where nothing is pruned: what Wanda and its kin read of calibration data
   is these norms and nothing else. A small distance to text that the pruned model is to be good at is
-  what calibration data is for.
+  what calibration data is for. On SmolLM2, over ten kinds of data and seven yardsticks, its order was that of
+  the measured damage with a rank correlation of 0.8 to 1.0; with the model's own text as the only
+  yardstick 0.0 to 0.6, so name others (docs/calibration-study.md).
 
 Parameters
   --yardstick: the held-out texts. Text that the model writes itself is always among them, and it

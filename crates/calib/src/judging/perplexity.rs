@@ -22,7 +22,8 @@ What it does
 
 When to use it
   To see at once which sets are foreign to the model. Low is not always good: a text that loops is
-  very probable, so look at `repetition` beside it.
+  very probable, so look at `repetition` beside it. It foretold no damage on SmolLM2 (rank correlation -0.3
+  to 0.4 over ten kinds of text; docs/calibration-study.md).
 
 Parameters
   None.

@@ -25,7 +25,8 @@ What it does
   mean over the sequences.
 
 When to use it
-  To see whether text that a model wrote loops. Natural text has hardly any.
+  To see whether text that a model wrote loops. Natural text has hardly any. It
+  foretold no damage on SmolLM2, where no set looped (docs/calibration-study.md).
 
 Parameters
   None; the filter `repetition` drops texts by the same figure.

@@ -51,7 +51,8 @@ pub(crate) struct JudgingOptions {
     /// Held-out text that the pruned model is to be good at; may be given several times
     ///
     /// Text that the model writes itself (temperature 1, nothing cut off) is a yardstick in any case.
-    /// It favours the model's own data, so name others.
+    /// It favours the model's own data and alone foretells little; one text of the web beside it makes the
+    /// difference.
     #[arg(long, value_name = "FILE")]
     pub(crate) yardstick: Vec<PathBuf>,
 
