@@ -57,6 +57,8 @@ fn a_model_larger_than_memory_is_pruned_within_it() {
         &dense,
         "-o",
         &pruned,
+        "--method",
+        "wanda",
         "--calibration",
         &text,
         "--samples",
