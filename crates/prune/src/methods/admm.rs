@@ -77,7 +77,7 @@ Reference
         let Normalised { gram, scale } = Normalised::new(inputs.symmetric_gram()?, 0.0);
         let invert = |damping: f32| compute::symmetric_inverse(&gram, damping + RHO);
         let (inverse, damping) = damping::raised(DAMPING, invert)?;
-        let [gram, inverse] = [gram, inverse].map(Multiplier::fast);
+        let [gram, inverse] = [gram, inverse].map(Multiplier::new);
         Ok(Box::new(Alternation { gram, scale, inverse, damping }))
     }
 }
