@@ -1,8 +1,6 @@
 //! A linear layer: `y = x · Wᵀ + b`.
 
-use rayon::prelude::*;
-
-use crate::kernels::{Kernels, Line, PANEL, Strided, Weights, apply, apply_gated, pack_rows};
+use crate::kernels::{Kernels, Line, PANEL, Weights, apply, apply_gated, pack_matrix};
 use crate::{Activation, KernelLevel, Matrix, MatrixRef, Precision};
 
 /// The weights of a linear layer, packed for multiplication: 2 bytes per weight in
@@ -50,14 +48,7 @@ impl Linear {
             let zeros = std::iter::repeat_n(0.0, padded - outputs);
             bias.iter().map(|&value| precision.round(value)).chain(zeros).collect()
         });
-        let lines = kernels.panel_lines(inputs);
-        let mut panels = vec![Line::ZERO; padded / PANEL * lines];
-        panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, lines)| {
-            let first = panel * PANEL;
-            let rows = PANEL.min(outputs - first);
-            let values = weights.view_rows(first..first + rows).as_slice();
-            pack_rows(kernels, Strided { values, rows, width: inputs, stride: inputs }, lines);
-        });
+        let panels = pack_matrix(kernels, weights);
         Self { panels, bias, inputs, outputs, precision }
     }
 

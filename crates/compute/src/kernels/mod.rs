@@ -27,7 +27,9 @@ mod share;
 mod split;
 mod weights;
 
-pub(crate) use pack::{Line, Strided, Words, pack_columns, pack_rows, store_row, unpack_columns};
+pub(crate) use pack::{
+    Line, Strided, Words, pack_columns, pack_matrix, pack_rows, store_row, unpack_columns,
+};
 pub(crate) use product::{Panels, Rows, multiply_into};
 pub(crate) use share::{Weights, apply, apply_gated};
 pub(crate) use split::SplitPanels;

@@ -1,8 +1,10 @@
 //! Rows and panels in the layout the tiles read.
 
+use rayon::prelude::*;
+
 use super::{Kernels, PANEL, for_each_level};
 use crate::precision::{bf16_pair, round_bf16};
-use crate::{KernelLevel, Precision};
+use crate::{KernelLevel, MatrixRef, Precision};
 
 /// 16 words on a cache line of their own; two are one step of a panel.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +97,20 @@ fn pairs_body<const FUSED: bool>(x: &[f32], words: &mut [u32]) {
     if let &[last] = last {
         words[pairs.len()] = bf16_pair(last, 0.0);
     }
+}
+
+/// Packs all rows of `matrix`, `[out, in]`, as the columns of panels.
+pub(crate) fn pack_matrix(kernels: Kernels, matrix: MatrixRef<'_>) -> Vec<Line> {
+    let (outputs, inputs) = (matrix.rows(), matrix.cols());
+    let lines = kernels.panel_lines(inputs);
+    let mut panels = vec![Line::ZERO; outputs.div_ceil(PANEL) * lines];
+    panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, lines)| {
+        let first = panel * PANEL;
+        let rows = PANEL.min(outputs - first);
+        let values = matrix.view_rows(first..first + rows).as_slice();
+        pack_rows(kernels, Strided { values, rows, width: inputs, stride: inputs }, lines);
+    });
+    panels
 }
 
 /// Packs up to [`PANEL`] rows of `[inner]` values as the columns of one panel: each row `stride`

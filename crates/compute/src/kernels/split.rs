@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::product::{Finish, Output, Panels, Rows, multiply};
 use super::share::share;
-use super::{Kernels, Line, PANEL, Strided, Words, for_each_level, pack_rows, store_row};
+use super::{Kernels, Line, PANEL, Words, for_each_level, pack_matrix, store_row};
 use crate::precision::round_bf16;
 use crate::{KernelLevel, Matrix, MatrixRef, Precision};
 
@@ -34,10 +34,10 @@ impl SplitPanels {
     pub(crate) fn new(level: KernelLevel, mut matrix: Matrix) -> Self {
         let kernels = Kernels { level, precision: Precision::Bf16 };
         let n = matrix.rows();
-        let large = pack(kernels, &matrix);
+        let large = pack_matrix(kernels, matrix.view());
         let rows = matrix.as_mut_slice().par_chunks_mut(n.max(1));
         rows.for_each(|row| leave_small(level, row));
-        Self { kernels, large, small: pack(kernels, &matrix), n }
+        Self { kernels, large, small: pack_matrix(kernels, matrix.view()), n }
     }
 
     /// `x · matrixᵀ` into `y`, `[rows, n]` both.
@@ -79,19 +79,6 @@ impl SplitPanels {
             }
         }
     }
-}
-
-/// The bf16 numbers next to those of the matrix, in panels.
-fn pack(kernels: Kernels, matrix: &Matrix) -> Vec<Line> {
-    let (n, lines) = (matrix.rows(), kernels.panel_lines(matrix.cols()));
-    let mut panels = vec![Line::ZERO; n.div_ceil(PANEL) * lines];
-    panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, lines)| {
-        let first = panel * PANEL;
-        let rows = PANEL.min(n - first);
-        let values = matrix.view_rows(first..first + rows).as_slice();
-        pack_rows(kernels, Strided { values, rows, width: n, stride: n }, lines);
-    });
-    panels
 }
 
 /// Writes what the nearest bf16 numbers leave of every row, `stride` words apart.
