@@ -145,6 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::activation::Strips;
     use crate::testing::{bits, in_pool, random};
 
     fn apply_at(level: KernelLevel, layer: &Linear, x: MatrixRef<'_>) -> Matrix {
@@ -266,10 +267,12 @@ mod tests {
                         Linear::pack_for(kernels, weights.view(), None)
                     };
                     let (gate, up) = (layer(1), layer(2));
-                    let mut expected = apply_at(level, &gate, x.view());
-                    let factor = apply_at(level, &up, x.view());
-                    let (values, factor) = (expected.as_mut_slice(), factor.as_slice());
-                    crate::activation::gate(kernels, Activation::Silu, values, factor);
+                    let [gates, ups] = [&gate, &up].map(|layer| apply_at(level, layer, x.view()));
+                    let (gates, ups) = (gates.as_slice(), ups.as_slice());
+                    let strips = Strips { gate: gates, up: ups, width: outputs };
+                    let mut expected = Matrix::zeros(rows, outputs);
+                    let mut own: Vec<_> = expected.as_mut_slice().chunks_mut(outputs).collect();
+                    crate::activation::gate(kernels, Activation::Silu, strips, &mut own);
                     let mut y = Matrix::default();
                     for threads in [1, 3] {
                         in_pool(threads, || {

@@ -15,11 +15,12 @@ const LINE: usize = 64;
 const SLACK: usize = LINE / size_of::<f32>() - 1;
 
 /// A dense row-major matrix of `f32`, `[rows, cols]`.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Matrix {
     rows: usize,
     cols: usize,
-    /// Values from `start` on, where a cache line begins unless the memory came from outside.
+    /// The values from `start` on, where a cache line begins unless the memory came from outside.
+    /// More may follow: memory that was used before is neither shortened nor cleared.
     data: Vec<f32>,
     start: usize,
 }
@@ -29,7 +30,7 @@ impl Matrix {
     pub fn zeros(rows: usize, cols: usize) -> Self {
         let data = vec![0.0; rows * cols + SLACK];
         let start = to_line(&data);
-        Self { rows, cols, data, start }.trimmed()
+        Self { rows, cols, data, start }
     }
 
     /// Wraps row-major data.
@@ -46,19 +47,17 @@ impl Matrix {
     pub fn reshape(&mut self, rows: usize, cols: usize) {
         (self.rows, self.cols) = (rows, cols);
         let room = rows * cols + SLACK;
-        if self.data.capacity() < room {
+        if self.data.len() < room {
             let mut pool = Pool::shared();
             pool.give(std::mem::take(&mut self.data));
             self.data = pool.take(room);
         }
         self.start = to_line(&self.data);
-        self.data.resize(self.start + rows * cols, 0.0);
     }
 
-    /// Without values behind the last.
-    fn trimmed(mut self) -> Self {
-        self.data.truncate(self.start + self.rows * self.cols);
-        self
+    /// Where the values are in the memory.
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.rows * self.cols
     }
 
     /// Gives the memory to the next matrix of about this size.
@@ -89,16 +88,18 @@ impl Matrix {
 
     /// All values, row after row.
     pub fn as_slice(&self) -> &[f32] {
-        &self.data[self.start..]
+        &self.data[self.range()]
     }
 
     /// All values, row after row, mutable.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        &mut self.data[self.start..]
+        let range = self.range();
+        &mut self.data[range]
     }
 
     /// The values, row after row.
     pub fn into_vec(mut self) -> Vec<f32> {
+        self.data.truncate(self.range().end);
         self.data.drain(..self.start);
         self.data
     }
@@ -132,6 +133,14 @@ impl Matrix {
         let other = other.as_slice().par_chunks(PIECE);
         let pieces = self.as_mut_slice().par_chunks_mut(PIECE).zip(other);
         pieces.for_each(|(left, right)| add(level, (left, right), precision));
+    }
+}
+
+impl Clone for Matrix {
+    fn clone(&self) -> Self {
+        let mut copy = Self::zeros(self.rows, self.cols);
+        copy.as_mut_slice().copy_from_slice(self.as_slice());
+        copy
     }
 }
 

@@ -6,7 +6,10 @@
 use std::sync::{Mutex, MutexGuard};
 
 /// Most buffers kept; the oldest goes.
-const BUFFERS: usize = 6;
+const BUFFERS: usize = 8;
+/// How much larger than asked for a buffer may be: batches come in all sizes, and one that is small
+/// should not drive out the buffers of the large ones.
+const ROOMY: usize = 8;
 /// Values of the smallest buffer worth keeping.
 const WORTH: usize = 1 << 15;
 
@@ -25,7 +28,7 @@ impl Pool {
 
     /// Keeps a buffer for [`Pool::take`].
     pub(crate) fn give(&mut self, buffer: Vec<f32>) {
-        if buffer.capacity() >= WORTH {
+        if buffer.len() >= WORTH {
             self.buffers.push(buffer);
         }
         if self.buffers.len() > BUFFERS {
@@ -33,17 +36,23 @@ impl Pool {
         }
     }
 
-    /// A buffer with room for `length` values and no more than twice as many: the smallest kept,
-    /// or a new one. What it holds is left over from before.
+    /// A buffer of at least `length` values and no more than [`ROOMY`] times as many: the smallest
+    /// kept, or a new one, an eighth larger at most so that matrices of about this size can have it
+    /// next. What it holds is left over from before.
     pub(crate) fn take(&mut self, length: usize) -> Vec<f32> {
-        let room = |at: &usize| self.buffers[*at].capacity();
+        let size = |at: &usize| self.buffers[*at].len();
         let fitting =
-            (0..self.buffers.len()).filter(|at| (length..=2 * length).contains(&room(at)));
-        match fitting.min_by_key(room) {
+            (0..self.buffers.len()).filter(|at| (length..=ROOMY * length).contains(&size(at)));
+        match fitting.min_by_key(size) {
             Some(at) => self.buffers.remove(at),
-            None => Vec::with_capacity(length),
+            None => vec![0.0; rounded(length)],
         }
     }
+}
+
+/// A length up to a step of an eighth to a sixteenth of it, where buffers of it are kept.
+fn rounded(length: usize) -> usize {
+    if length < WORTH { length } else { length.next_multiple_of(1 << (length.ilog2() - 3)) }
 }
 
 #[cfg(test)]
@@ -56,18 +65,27 @@ mod tests {
         let sizes = [4 * WORTH, 2 * WORTH, 3 * WORTH];
         sizes.iter().for_each(|&size| pool.give(vec![1.5; size]));
         assert_eq!(pool.take(2 * WORTH - 5), vec![1.5; 2 * WORTH]);
-        assert!(pool.take(4 * WORTH + 1).is_empty(), "none has the room");
-        assert!(pool.take(WORTH).is_empty(), "all have too much");
-        assert_eq!(pool.take(2 * WORTH).capacity(), 3 * WORTH);
-        assert_eq!(pool.take(2 * WORTH).capacity(), 4 * WORTH);
+        assert_eq!(pool.take(4 * WORTH + 1)[0], 0.0, "none has the room");
+        assert_eq!(pool.take(WORTH / 5), vec![0.0; WORTH / 5], "all have too much");
+        assert_eq!(pool.take(2 * WORTH).len(), 3 * WORTH);
+        assert_eq!(pool.take(2 * WORTH).len(), 4 * WORTH);
     }
 
     #[test]
     fn small_buffers_and_the_oldest_are_let_go() {
         let mut pool = Pool { buffers: Vec::new() };
-        pool.give(Vec::with_capacity(WORTH - 1));
+        pool.give(vec![0.0; WORTH - 1]);
         assert!(pool.buffers.is_empty());
-        (0..=BUFFERS).for_each(|more| pool.give(Vec::with_capacity(WORTH + more)));
-        assert_eq!((pool.buffers.len(), pool.buffers[0].capacity()), (BUFFERS, WORTH + 1));
+        (0..=BUFFERS).for_each(|more| pool.give(vec![0.0; WORTH + more]));
+        assert_eq!((pool.buffers.len(), pool.buffers[0].len()), (BUFFERS, WORTH + 1));
+    }
+
+    #[test]
+    fn new_buffers_have_room_for_slightly_larger_matrices() {
+        for length in [1, WORTH - 1, WORTH, WORTH + 1, 1_179_663, 3 << 22] {
+            let rounded = rounded(length);
+            assert!((length..=length + length / 8).contains(&rounded), "{length} {rounded}");
+        }
+        assert_eq!(rounded(1_179_663), rounded(1_200_000));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use compute::{Linear, Matrix, MatrixRef, Precision, rms_norm};
+use rayon::prelude::*;
 
 use crate::block::Frame;
 use crate::{Block, BlockSpec, Checkpoint, Error, Head, Norm, Observer, Result, Spec, families};
@@ -82,19 +83,27 @@ impl Model {
     /// # Errors
     /// When a token is outside the vocabulary, or a value is not finite.
     pub fn embed(&self, tokens: &[u32]) -> Result<Matrix> {
-        let mut values = Vec::with_capacity(tokens.len() * self.spec.hidden);
-        for &token in tokens {
-            let row = token as usize;
-            if row >= self.spec.vocabulary {
-                let problem = format!("token {token} found, {} rows", self.spec.vocabulary);
-                return Err(Error::tensor(&self.spec.embedding, problem));
-            }
-            let tensor = self.checkpoint.store.read_rows(&self.spec.embedding, row..row + 1)?;
-            values.extend(tensor.to_f32());
+        let mut residual = Matrix::zeros(tokens.len(), self.spec.hidden);
+        let rows = residual.as_mut_slice().par_chunks_mut(self.spec.hidden);
+        let embedded = rows.zip(tokens).map(|(row, &token)| self.embed_token(token as usize, row));
+        embedded.collect::<Result<()>>()?;
+        Ok(residual)
+    }
+
+    /// Writes the embedding of one token, `[hidden]`.
+    fn embed_token(&self, token: usize, values: &mut [f32]) -> Result<()> {
+        let name = &self.spec.embedding;
+        if token >= self.spec.vocabulary {
+            let problem = format!("token {token} found, {} rows", self.spec.vocabulary);
+            return Err(Error::tensor(name, problem));
         }
-        all_finite(&self.spec.embedding, &values)?;
-        self.precision.round_slice(&mut values);
-        Ok(Matrix::from_vec(tokens.len(), self.spec.hidden, values))
+        let tensor = self.checkpoint.store.read_rows(name, token..token + 1)?;
+        values.copy_from_slice(&tensor.to_f32());
+        if let Some(at) = compute::first_non_finite(values) {
+            return Err(not_finite(name, token * self.spec.hidden + at, values[at]));
+        }
+        self.precision.round_slice(values);
+        Ok(())
     }
 
     /// The norms and position embedding of block `index`.
@@ -215,9 +224,10 @@ impl OutputHead {
 fn all_finite(name: &str, values: &[f32]) -> Result<()> {
     match compute::first_non_finite(values) {
         None => Ok(()),
-        Some(index) => Err(Error::tensor(
-            name,
-            format!("value {index} is {}; every weight must be finite", values[index]),
-        )),
+        Some(index) => Err(not_finite(name, index, values[index])),
     }
+}
+
+fn not_finite(name: &str, index: usize, value: f32) -> Error {
+    Error::tensor(name, format!("value {index} is {value}; every weight must be finite"))
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::product::{Finish, Output, Panels, Rows, multiply};
 use super::{Kernels, Line, PANEL, Words, store_row};
-use crate::activation::gate;
+use crate::activation::{Strips, gate};
 use crate::{Activation, MatrixRef, Precision};
 
 /// Most rows of `x` a task takes through all panels.
@@ -87,14 +87,14 @@ pub(crate) fn apply_gated(
                 // SAFETY: the strip has every row and the columns of these panels.
                 unsafe { layer.run(kernels, rows, panels.clone(), strip) }
             }
-            gate(kernels, activation, strips.0, strips.1);
             let columns = panel * PANEL..outputs.min(panels.end * PANEL);
-            for (row, values) in strips.0.chunks_exact(width).enumerate() {
-                let values = &values[..columns.len()];
+            let own = |row| {
                 let start = output.below(row).start.wrapping_add(columns.start);
                 // SAFETY: `output` has the row, and these columns are this task's own.
-                unsafe { start.copy_from_nonoverlapping(values.as_ptr(), values.len()) }
-            }
+                unsafe { std::slice::from_raw_parts_mut(start, columns.len()) }
+            };
+            let strips = Strips { gate: strips.0, up: strips.1, width };
+            gate(kernels, activation, strips, &mut (0..rows.count).map(own).collect::<Vec<_>>());
         }
         STRIPS.set(memory);
     });

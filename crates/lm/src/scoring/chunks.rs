@@ -55,19 +55,18 @@ impl Chunk<'_> {
         results: &mut [Vec<f64>],
         observer: &dyn Observer,
     ) -> Result<()> {
-        let logits = |rows: Range<usize>| head.logits(state.view_rows(rows));
-        let measure =
-            |logits: &Matrix, row: usize, token: usize| log_probability(logits.row(row), token);
+        let logits = |rows: Range<usize>| [head.logits(state.view_rows(rows))];
+        let measure = |[logits]: [&[f32]; 1], token: usize| log_probability(logits, token);
         self.each(head.vocabulary(), logits, measure, results, observer)
     }
 
-    /// Measures every target by the logits of its row and adds what was found to its sequence's
-    /// results. Logits are made for some rows at a time.
-    pub(super) fn each<L: Sync, T: Send>(
+    /// Measures every target by its row of `N` models' logits and adds what was found to its
+    /// sequence's results. Logits are made for some rows at a time.
+    pub(super) fn each<const N: usize, T: Send>(
         &self,
         vocabulary: usize,
-        logits: impl Fn(Range<usize>) -> L,
-        measure: impl Fn(&L, usize, usize) -> T + Sync,
+        logits: impl Fn(Range<usize>) -> [Matrix; N],
+        measure: impl Fn([&[f32]; N], usize) -> T + Sync,
         results: &mut [Vec<T>],
         observer: &dyn Observer,
     ) -> Result<()> {
@@ -80,8 +79,11 @@ impl Chunk<'_> {
             let found: Vec<T> = targets
                 .par_iter()
                 .enumerate()
-                .map(|(row, &(_, token))| measure(&logits, row, token as usize))
+                .map(|(row, &(_, token))| {
+                    measure(logits.each_ref().map(|logits| logits.row(row)), token as usize)
+                })
                 .collect();
+            logits.into_iter().for_each(Matrix::recycle);
             for (&(sequence, _), found) in targets.iter().zip(found) {
                 results[sequence].push(found);
             }

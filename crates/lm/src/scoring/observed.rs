@@ -46,10 +46,8 @@ pub fn observe(
         let states = run_watched((model, &source), group, blocks, &mut watch, observer)?;
         source.with_head(model, |head| {
             group.iter().zip(&states).try_for_each(|(chunk, state)| {
-                let logits = |rows: Range<usize>| head.logits(state.view_rows(rows));
-                let measure = |logits: &compute::Matrix, row: usize, token: usize| {
-                    TokenMoments::of(logits.row(row), token)
-                };
+                let logits = |rows: Range<usize>| [head.logits(state.view_rows(rows))];
+                let measure = |[logits]: [&[f32]; 1], token| TokenMoments::of(logits, token);
                 chunk.each(head.vocabulary(), logits, measure, &mut scores, observer)
             })
         })?;

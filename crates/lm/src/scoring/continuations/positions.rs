@@ -49,6 +49,7 @@ pub(super) fn score(
             let logits = head.logits(rows.view());
             let rows = some.par_iter().enumerate();
             found.par_extend(rows.flat_map_iter(|(row, asked)| measure(logits.row(row), asked)));
+            logits.recycle();
         }
         Ok(())
     })?;

@@ -1,6 +1,7 @@
 //! A forest through the blocks, level by level.
 
 use compute::{KeyValueCache, Matrix};
+use rayon::prelude::*;
 
 use super::super::chunks::CHUNK_TOKENS;
 use super::super::{Options, Source, fixed_bytes};
@@ -136,7 +137,7 @@ impl States {
                         )
                     }
                 };
-                let mut pasts: Vec<_> = chunk.segments.iter().map(past).collect();
+                let mut pasts: Vec<_> = chunk.segments.par_iter().map(past).collect();
                 *residual = block.run(input, &mut Batch::cached(&chunk.lengths, &mut pasts));
                 for (&index, past) in chunk.segments.iter().zip(pasts) {
                     held[index] = forest.segments[index].has_children.then_some(past);
