@@ -45,7 +45,7 @@ pub use attention::{
 };
 pub use columns::add_squared_column_norms;
 pub use divergence::{SoftmaxDivergence, softmax_divergence};
-pub use eigen::Eigen;
+pub use eigen::eigenvalues;
 pub use factor::inverse_factor;
 pub use gram::add_gram;
 pub use groups::{mark_least_of_groups, mark_smallest_of_groups};

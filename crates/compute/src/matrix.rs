@@ -11,6 +11,8 @@ use crate::{KernelLevel, Precision};
 
 /// Bytes of a cache line. A vector that lies on two costs two accesses.
 const LINE: usize = 64;
+/// Columns that are turned together: a line of each row.
+const TURNED: usize = LINE / size_of::<f32>();
 /// Values to the next line at most.
 const SLACK: usize = LINE / size_of::<f32>() - 1;
 
@@ -102,6 +104,24 @@ impl Matrix {
         self.data.truncate(self.range().end);
         self.data.drain(..self.start);
         self.data
+    }
+
+    /// Rows as columns, `[cols, rows]`.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let mut turned = Self::zeros(self.cols, self.rows);
+        if self.rows == 0 {
+            return turned;
+        }
+        let strips = turned.as_mut_slice().par_chunks_mut(TURNED * self.rows).enumerate();
+        strips.for_each(|(strip, columns)| {
+            for row in 0..self.rows {
+                let values = &self.row(row)[strip * TURNED..];
+                let turned = columns[row..].iter_mut().step_by(self.rows);
+                turned.zip(values).for_each(|(turned, value)| *turned = *value);
+            }
+        });
+        turned
     }
 
     /// The whole matrix as a view.
@@ -217,5 +237,34 @@ impl<'a> MatrixRef<'a> {
     /// An owned copy.
     pub fn to_matrix(&self) -> Matrix {
         Matrix::from_vec(self.rows, self.cols, self.data.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::random;
+
+    #[test]
+    fn rows_become_columns_and_columns_rows() {
+        for (rows, cols) in [(0, 3), (3, 0), (1, 1), (5, 16), (33, 47), (16, 1)] {
+            let matrix = random(rows, cols, 1);
+            let turned = matrix.transposed();
+            assert_eq!((turned.rows(), turned.cols()), (cols, rows));
+            for (i, j) in (0..rows).flat_map(|i| (0..cols).map(move |j| (i, j))) {
+                assert_eq!(turned.row(j)[i], matrix.row(i)[j]);
+            }
+            assert_eq!(turned.transposed(), matrix);
+        }
+    }
+
+    #[test]
+    fn memory_that_was_used_before_shows_only_the_new_shape() {
+        let mut matrix = random(40, 30, 1);
+        matrix.reshape(3, 5);
+        assert_eq!((matrix.as_slice().len(), matrix.view().as_slice().len()), (15, 15));
+        matrix.as_mut_slice().fill(2.0);
+        assert_eq!(matrix.clone().into_vec(), [2.0; 15]);
+        assert_eq!(matrix, Matrix::from_vec(3, 5, vec![2.0; 15]));
     }
 }

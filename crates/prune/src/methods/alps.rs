@@ -1,12 +1,12 @@
 //! ALPS: operator splitting for the support, conjugate gradients for the weights.
 
-use compute::{Eigen, Matrix, Multiplier, add_by_mask, scale_by_mask_and_add};
+use compute::{Matrix, Multiplier, add_by_mask, scale_by_mask_and_add, symmetric_inverse};
 use rayon::prelude::*;
 
 use super::{Method, Prepared, PrunedLinear, Room, Target, damping};
 use crate::least_squares::conjugate_gradient;
 use crate::normalised::{Normalised, Scale};
-use crate::{InputStatistics, Mask, Needs, Result, Scope};
+use crate::{Error, InputStatistics, Mask, Needs, Result, Scope};
 
 /// What is added to the diagonal, in units of its mean; ten times more after each failure.
 const DAMPING: f32 = 0.01;
@@ -58,9 +58,9 @@ Parameters
   little.
 
 Cost
-  One forward pass, the Gram matrix of each site (inputs^2 x 4 bytes) and its eigendecomposition
-  (about 9 inputs^3) for the linears that share it; for each linear about 45 products of
-  outputs x inputs^2, and inputs^3 for each of a dozen values of rho.
+  One forward pass and the Gram matrix of each site (inputs^2 x 4 bytes) for the linears that
+  share it; for each linear about 45 products of outputs x inputs^2, and an inverse, inputs^3, for
+  each of a dozen values of rho.
 
 Reference
   Meng et al., ALPS: Improved Optimization for Highly Sparse One-Shot Pruning for Large Language
@@ -76,30 +76,33 @@ Reference
     }
 
     fn room(&self) -> Room {
-        // Gram and normalised Gram, eigenvectors, two inverses, scaled vectors; what `prune` holds
+        // Gram, normalised Gram and its panels, two inverses, one under way; what `prune` holds
         Room { site_matrices: 6, linear_matrices: 5 }
     }
 
     fn prepare<'a>(&self, inputs: &'a InputStatistics) -> Result<Box<dyn Prepared + 'a>> {
         let gram = inputs.symmetric_gram()?;
-        let decompose = |damping: f32| {
-            let problem = Normalised::new(gram.clone(), damping);
-            let eigen = Eigen::new(&problem.gram)?;
-            let definite = eigen.smallest().is_none_or(|smallest| smallest > 0.0);
-            definite.then_some((problem, eigen))
+        let invert = |damping: f32| {
+            let Normalised { gram, scale } = Normalised::new(gram.clone(), damping);
+            // definite without rho, which may become small
+            symmetric_inverse(&gram, 0.0)?;
+            let inverse = symmetric_inverse(&gram, RHO)?;
+            Some((gram, scale, inverse))
         };
-        let ((Normalised { gram, scale }, eigen), damping) = damping::raised(DAMPING, decompose)?;
-        let inverse = Multiplier::fast(eigen.shifted_inverse(RHO));
-        Ok(Box::new(Splitting { gram: Multiplier::fast(gram), scale, eigen, inverse, damping }))
+        let ((gram, scale, inverse), damping) = damping::raised(DAMPING, invert)?;
+        let multiplier = Multiplier::fast(gram.clone());
+        let inverse = Multiplier::fast(inverse);
+        Ok(Box::new(Splitting { gram, multiplier, scale, inverse, damping }))
     }
 }
 
 /// What the linears of a site share.
 struct Splitting {
-    /// A.
-    gram: Multiplier,
+    /// A, `[in, in]`.
+    gram: Matrix,
+    /// The same for products.
+    multiplier: Multiplier,
     scale: Scale,
-    eigen: Eigen,
     /// `(A + ρI)⁻¹` for the first rho, `[in, in]`.
     inverse: Multiplier,
     damping: f32,
@@ -112,16 +115,16 @@ impl Prepared for Splitting {
 
     fn prune(&self, dense: &Matrix, target: Target) -> Result<PrunedLinear> {
         let weights = self.scale.weights(dense);
-        let mut state = State::new(&weights, &self.gram, target);
+        let mut state = State::new(&weights, &self.multiplier, target);
         if state.mask.count() == 0 {
             return Ok(PrunedLinear { mask: state.mask, weights: dense.clone() });
         }
-        self.settle(&mut state, &weights);
+        self.settle(&mut state, &weights)?;
         let State { mut free, .. } = state;
         let mask = Mask::of_least_size(&free, target.pattern, target.scope);
         mask.apply(&mut free);
         let removed = mask.removed();
-        conjugate_gradient(&self.gram, &weights, removed, &mut free, ITERATIONS, TOLERANCE);
+        conjugate_gradient(&self.multiplier, &weights, removed, &mut free, ITERATIONS, TOLERANCE);
         self.scale.restore(&mut free, dense, removed);
         Ok(PrunedLinear { mask, weights: free })
     }
@@ -129,7 +132,10 @@ impl Prepared for Splitting {
 
 impl Splitting {
     /// Iterates until the support stays the same from one change of rho to the next.
-    fn settle(&self, state: &mut State, weights: &Matrix) {
+    ///
+    /// # Errors
+    /// When rho is too small for the inverse.
+    fn settle(&self, state: &mut State, weights: &Matrix) -> Result<()> {
         let (mut rho, mut growing, mut restarts) = (RHO, false, 0);
         let mut current = None;
         for _ in 0..CHANGES {
@@ -142,7 +148,7 @@ impl Splitting {
                 _ if share > 0.1 => rho *= 1.3,
                 _ if share > 0.005 => rho *= 1.2,
                 _ if growing && changed > 0 => rho *= 1.1,
-                _ if growing || restarts == RESTARTS => return,
+                _ if growing || restarts == RESTARTS => return Ok(()),
                 _ => rho /= 5.0,
             }
             growing = growing || share > 0.005;
@@ -151,8 +157,11 @@ impl Splitting {
                 restarts += 1;
                 state.begin(weights);
             }
-            current = Some(Multiplier::fast(self.eigen.shifted_inverse(rho)));
+            let inverse = symmetric_inverse(&self.gram, rho);
+            let inverse = inverse.ok_or(Error::Singular { damping: self.damping + rho })?;
+            current = Some(Multiplier::fast(inverse));
         }
+        Ok(())
     }
 }
 
