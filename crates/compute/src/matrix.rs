@@ -109,7 +109,8 @@ impl Matrix {
     /// Rows as columns, `[cols, rows]`.
     #[must_use]
     pub fn transposed(&self) -> Self {
-        let mut turned = Self::zeros(self.cols, self.rows);
+        let mut turned = Self::default();
+        turned.reshape(self.cols, self.rows);
         if self.rows == 0 {
             return turned;
         }
@@ -158,8 +159,12 @@ impl Matrix {
 
 impl Clone for Matrix {
     fn clone(&self) -> Self {
-        let mut copy = Self::zeros(self.rows, self.cols);
-        copy.as_mut_slice().copy_from_slice(self.as_slice());
+        let mut copy = Self::default();
+        copy.reshape(self.rows, self.cols);
+        let pieces = copy.as_mut_slice().par_chunks_mut(PIECE);
+        pieces
+            .zip(self.as_slice().par_chunks(PIECE))
+            .for_each(|(to, from)| to.copy_from_slice(from));
         copy
     }
 }

@@ -68,9 +68,13 @@ fn sweep(negated: &mut Matrix, block: Range<usize>) -> Option<()> {
     let turned = factor.transposed();
     let half = Linear::new(factor, None, Precision::F32).apply(columns.view());
     let whole = Linear::new(turned, None, Precision::F32).apply(half.view());
-    add_gram(half.transposed().view(), negated);
+    let turned = half.transposed();
     half.recycle();
-    let rows = negated.as_mut_slice().par_chunks_mut(columns.rows()).enumerate();
+    add_gram(turned.view(), negated);
+    turned.recycle();
+    let n = columns.rows();
+    columns.recycle();
+    let rows = negated.as_mut_slice().par_chunks_mut(n).enumerate();
     rows.skip(block.start).for_each(|(i, row)| match i.checked_sub(block.end) {
         Some(_) => {
             let values = row[block.clone()].iter_mut().zip(whole.row(i));
@@ -88,7 +92,8 @@ fn sweep(negated: &mut Matrix, block: Range<usize>) -> Option<()> {
 
 /// `A` in the columns of `block`, `[n, width]`, zeros in its rows.
 fn columns(negated: &Matrix, block: &Range<usize>) -> Matrix {
-    let mut columns = Matrix::zeros(negated.rows(), block.len());
+    let mut columns = Matrix::default();
+    columns.reshape(negated.rows(), block.len());
     let rows = columns.as_mut_slice().par_chunks_mut(block.len()).enumerate();
     rows.for_each(|(j, column)| {
         if j < block.start {
@@ -97,6 +102,8 @@ fn columns(negated: &Matrix, block: &Range<usize>) -> Matrix {
         } else if j >= block.end {
             let values = column.iter_mut().zip(&negated.row(j)[block.clone()]);
             values.for_each(|(value, negated)| *value = -negated);
+        } else {
+            column.fill(0.0);
         }
     });
     columns

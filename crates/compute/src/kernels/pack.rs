@@ -99,11 +99,16 @@ fn pairs_body<const FUSED: bool>(x: &[f32], words: &mut [u32]) {
     }
 }
 
+/// Lines that a thread clears at least.
+const ZEROS: usize = 1 << 12;
+
 /// Packs all rows of `matrix`, `[out, in]`, as the columns of panels.
 pub(crate) fn pack_matrix(kernels: Kernels, matrix: MatrixRef<'_>) -> Vec<Line> {
     let (outputs, inputs) = (matrix.rows(), matrix.cols());
     let lines = kernels.panel_lines(inputs);
-    let mut panels = vec![Line::ZERO; outputs.div_ceil(PANEL) * lines];
+    // on all threads: fresh memory costs as much as what is written to it
+    let zeros = rayon::iter::repeat_n(Line::ZERO, outputs.div_ceil(PANEL) * lines);
+    let mut panels: Vec<Line> = zeros.with_min_len(ZEROS).collect();
     panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, lines)| {
         let first = panel * PANEL;
         let rows = PANEL.min(outputs - first);

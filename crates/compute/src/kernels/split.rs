@@ -37,7 +37,9 @@ impl SplitPanels {
         let large = pack_matrix(kernels, matrix.view());
         let rows = matrix.as_mut_slice().par_chunks_mut(n.max(1));
         rows.for_each(|row| leave_small(level, row));
-        Self { kernels, large, small: pack_matrix(kernels, matrix.view()), n }
+        let small = pack_matrix(kernels, matrix.view());
+        matrix.recycle();
+        Self { kernels, large, small, n }
     }
 
     /// `x · matrixᵀ` into `y`, `[rows, n]` both.

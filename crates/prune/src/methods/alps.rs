@@ -85,7 +85,7 @@ Reference
         let invert = |damping: f32| {
             let Normalised { gram, scale } = Normalised::new(gram.clone(), damping);
             // definite without rho, which may become small
-            symmetric_inverse(&gram, 0.0)?;
+            symmetric_inverse(&gram, 0.0)?.recycle();
             let inverse = symmetric_inverse(&gram, RHO)?;
             Some((gram, scale, inverse))
         };
