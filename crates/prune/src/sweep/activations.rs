@@ -15,7 +15,6 @@ const CHUNK_TOKENS: usize = 2048;
 /// result does not depend on memory or threads.
 pub(crate) struct Activations {
     pub(super) chunks: Vec<Chunk>,
-    precision: Precision,
 }
 
 pub(super) struct Chunk {
@@ -23,25 +22,30 @@ pub(super) struct Chunk {
     /// The weight of every token in the statistics; all count alike where there are none.
     pub(super) weights: Option<Vec<f32>>,
     residual: Held,
-    /// The input of stage `stage`; none at stage 0 where it is made anew from the residual.
-    input: Option<Held>,
+    /// The input of stage `stage`, but at stage 0, where it is made anew from the residual.
+    input: Held,
     stage: usize,
 }
 
 /// A matrix at rest: two bytes a value where the arithmetic is bf16, for its values are bf16.
 enum Held {
     F32(Matrix),
-    Bf16 { rows: usize, cols: usize, values: Vec<bf16> },
+    /// More values may follow those of the matrix: memory once taken is used again from block to
+    /// block.
+    Bf16 {
+        rows: usize,
+        cols: usize,
+        values: Vec<bf16>,
+    },
 }
 
 impl Held {
-    fn new(matrix: &Matrix, precision: Precision) -> Self {
-        let mut held = match precision {
+    /// A matrix without values.
+    fn empty(precision: Precision) -> Self {
+        match precision {
             Precision::F32 => Held::F32(Matrix::default()),
             Precision::Bf16 => Held::Bf16 { rows: 0, cols: 0, values: Vec::new() },
-        };
-        held.store(matrix);
-        held
+        }
     }
 
     /// Takes the values of `matrix`, in the memory it has.
@@ -50,8 +54,13 @@ impl Held {
             Held::F32(held) => copy(matrix, held),
             Held::Bf16 { rows, cols, values } => {
                 (*rows, *cols) = (matrix.rows(), matrix.cols());
-                values.resize(matrix.as_slice().len(), bf16::ZERO);
-                compute::narrow(matrix.as_slice(), values);
+                let count = matrix.as_slice().len();
+                if values.len() < count {
+                    // none of the old values is wanted
+                    *values = Vec::new();
+                    values.resize(count, bf16::ZERO);
+                }
+                compute::narrow(matrix.as_slice(), &mut values[..count]);
             }
         }
     }
@@ -62,7 +71,7 @@ impl Held {
             Held::F32(held) => copy(held, matrix),
             Held::Bf16 { rows, cols, values } => {
                 matrix.reshape(*rows, *cols);
-                compute::widen(values, matrix.as_mut_slice());
+                compute::widen(&values[..rows * cols], matrix.as_mut_slice());
             }
         }
     }
@@ -79,14 +88,14 @@ impl Chunk {
     /// residual is there only if it is needed.
     pub(super) fn state(&self, frame: &Frame, stages: usize, scratch: Scratch) -> BlockState {
         let Scratch { mut residual, mut input } = scratch;
-        let Some(held) = &self.input else {
+        if self.stage == 0 {
             self.residual.load(&mut residual);
             return frame.begin(residual);
-        };
+        }
         if self.changes_residual(frame, self.stage + stages) {
             self.residual.load(&mut residual);
         }
-        held.load(&mut input);
+        self.input.load(&mut input);
         BlockState { residual, input, stage: self.stage }
     }
 
@@ -130,16 +139,14 @@ impl Chunk {
     }
 
     /// Holds `state` from now on: the input of the next stage, or none where the block is done.
-    fn keep(&mut self, state: &BlockState, frame: &Frame, precision: Precision) {
+    fn keep(&mut self, state: &BlockState, frame: &Frame) {
         let done = state.stage == frame.spec().stages.len();
         if self.changes_residual(frame, state.stage) {
             self.residual.store(&state.residual);
         }
         self.stage = if done { 0 } else { state.stage };
-        match &mut self.input {
-            _ if done => self.input = None,
-            Some(held) => held.store(&state.input),
-            None => self.input = Some(Held::new(&state.input, precision)),
+        if !done {
+            self.input.store(&state.input);
         }
     }
 }
@@ -170,12 +177,13 @@ impl Activations {
         let mut rest = sequences;
         while !rest.is_empty() {
             let (sequences, later) = rest.split_at(chunk_length(rest));
-            let residual = Held::new(&model.embed(&sequences.concat())?, precision);
+            let [mut residual, input] = [Held::empty(precision), Held::empty(precision)];
+            residual.store(&model.embed(&sequences.concat())?);
             let lengths = sequences.iter().map(Vec::len).collect();
-            chunks.push(Chunk { lengths, weights: None, residual, input: None, stage: 0 });
+            chunks.push(Chunk { lengths, weights: None, residual, input, stage: 0 });
             rest = later;
         }
-        Ok(Self { chunks, precision })
+        Ok(Self { chunks })
     }
 
     /// The stage the activations stand at.
@@ -197,8 +205,8 @@ impl Activations {
         let mut scratch = Scratch::default();
         for chunk in &self.chunks {
             observer.check()?;
-            if let (Some(held), []) = (&chunk.input, linears) {
-                held.load(&mut scratch.input);
+            if linears.is_empty() && chunk.stage > 0 {
+                chunk.input.load(&mut scratch.input);
             } else {
                 scratch = Scratch::of(chunk.state_after(frame, linears, scratch));
             }
@@ -238,7 +246,7 @@ impl Activations {
         for chunk in &mut self.chunks {
             observer.check()?;
             let state = chunk.measured(frame, linears, &mut statistics, scratch);
-            chunk.keep(&state, frame, self.precision);
+            chunk.keep(&state, frame);
             scratch = Scratch::of(state);
         }
         Ok(statistics)
@@ -262,7 +270,7 @@ impl Activations {
                 difference += f64::from(dense - other).powi(2);
                 total += f64::from(*dense).powi(2);
             }
-            chunk.keep(&state, frame, self.precision);
+            chunk.keep(&state, frame);
         }
         Ok(if total > 0.0 { difference / total } else { 0.0 })
     }
@@ -306,7 +314,7 @@ impl Activations {
             observer.check()?;
             let state = chunk.state_after(frame, linears, scratch);
             look(chunk, &state);
-            chunk.keep(&state, frame, self.precision);
+            chunk.keep(&state, frame);
             scratch = Scratch::of(state);
         }
         Ok(())
