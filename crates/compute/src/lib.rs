@@ -6,6 +6,7 @@
 
 mod activation;
 mod attention;
+mod awake;
 mod columns;
 mod divergence;
 mod eigen;
@@ -24,6 +25,7 @@ mod matrix;
 mod mersenne;
 mod multiply;
 mod norm;
+mod pages;
 mod partition;
 mod pool;
 mod precision;
@@ -43,6 +45,7 @@ pub use attention::{
     AttentionShape, CachedSequence, KeyValueCache, Sequence, attention_received, causal_attention,
     causal_attention_batch, causal_attention_cached,
 };
+pub use awake::awake;
 pub use columns::add_squared_column_norms;
 pub use divergence::{SoftmaxDivergence, softmax_divergence};
 pub use eigen::eigenvalues;

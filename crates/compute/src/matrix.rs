@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::kernels::for_each_level;
-use crate::pool::Pool;
+use crate::pool::{Pool, zeros};
 use crate::precision::{PIECE, round_bf16};
 use crate::{KernelLevel, Precision};
 
@@ -30,7 +30,7 @@ pub struct Matrix {
 impl Matrix {
     /// A matrix of zeros, `[rows, cols]`.
     pub fn zeros(rows: usize, cols: usize) -> Self {
-        let data = vec![0.0; rows * cols + SLACK];
+        let data = zeros(rows * cols + SLACK);
         let start = to_line(&data);
         Self { rows, cols, data, start }
     }

@@ -5,6 +5,8 @@
 
 use std::sync::{Mutex, MutexGuard};
 
+use crate::pages::prefer_large;
+
 /// Most buffers kept; the oldest goes.
 const BUFFERS: usize = 8;
 /// How much larger than asked for a buffer may be: batches come in all sizes, and one that is small
@@ -45,9 +47,16 @@ impl Pool {
             (0..self.buffers.len()).filter(|at| (length..=ROOMY * length).contains(&size(at)));
         match fitting.min_by_key(size) {
             Some(at) => self.buffers.remove(at),
-            None => vec![0.0; rounded(length)],
+            None => zeros(rounded(length)),
         }
     }
+}
+
+/// Fresh memory, in large pages where it is long.
+pub(crate) fn zeros(length: usize) -> Vec<f32> {
+    let mut values = vec![0.0; length];
+    prefer_large(&mut values);
+    values
 }
 
 /// A length up to a step of an eighth to a sixteenth of it, where buffers of it are kept.

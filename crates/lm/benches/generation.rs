@@ -27,6 +27,9 @@ impl Observer for Clock {
 }
 
 fn main() {
+    // as the command line does: a thread from outside would sleep while the pool works for it
+    let pool = rayon::ThreadPoolBuilder::new().use_current_thread();
+    pool.build_global().unwrap();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let file = arguments.first().map_or_else(shared_model, PathBuf::from);
     if !file.exists() {

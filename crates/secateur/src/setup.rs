@@ -12,10 +12,11 @@ use crate::terminal::interrupt;
 
 /// Begins to work as the options ask: threads, Ctrl-C.
 pub(crate) fn begin(running: &RunningOptions) -> anyhow::Result<()> {
-    if let Some(threads) = running.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
-        pool.build_global().context("the threads cannot be started")?;
-    }
+    // This thread is one of them: it would otherwise sleep while they work for it, and be woken for every
+    // operation.
+    let threads = running.threads.map_or(0, Into::into);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread();
+    pool.build_global().context("the threads cannot be started")?;
     interrupt::watch()
 }
 

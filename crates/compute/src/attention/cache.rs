@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::panels::{HeadPanels, PackedHead};
+use super::span::Problem;
 use super::{AttentionShape, QueryTile, Sequence, attend_tiles, check, query_tiles, tile_length};
 use crate::kernels::{KEYS, Kernels, Line};
 use crate::{KernelLevel, Matrix, MatrixRef, Precision};
@@ -30,6 +31,14 @@ pub struct CachedSequence<'a> {
     pub v: MatrixRef<'a>,
     /// Keys and values of the tokens before; those of the new tokens are added to it.
     pub past: &'a mut KeyValueCache,
+}
+
+impl CachedSequence<'_> {
+    /// The queries, and how many keys they see; the keys themselves are in the cache.
+    fn view(&self) -> Sequence<'_> {
+        let keys = MatrixRef::new(self.past.tokens, 0, &[]);
+        Sequence { q: self.q, k: keys, v: keys }
+    }
 }
 
 impl KeyValueCache {
@@ -84,6 +93,16 @@ impl KeyValueCache {
         }
     }
 
+    /// Asks for what is held to be brought near.
+    fn expect(&self) {
+        for first in (0..self.tokens).step_by(KEYS) {
+            for kv_head in 0..self.kv_heads {
+                let head = HeadPanels { kernels: self.kernels, head_dim: self.head_dim, kv_head };
+                head.expect(self.head(kv_head).tile(first), (self.tokens - first).min(KEYS));
+            }
+        }
+    }
+
     fn lines_for(&self, tokens: usize) -> usize {
         let head = HeadPanels { kernels: self.kernels, head_dim: self.head_dim, kv_head: 0 };
         tokens.div_ceil(KEYS) * self.kv_heads * head.lines()
@@ -110,17 +129,49 @@ pub fn causal_attention_cached(
         assert_eq!(q.rows(), k.rows(), "a token has a query and a key");
         assert_eq!((past.kv_heads, past.head_dim), (shape.kv_heads, shape.head_dim));
     }
-    sequences.par_iter_mut().for_each(|sequence| sequence.past.append(sequence.k, sequence.v));
     let Some(first) = sequences.first() else { return out.reshape(0, shape.query_width()) };
-    let kernels = first.past.kernels;
-    // The panels hold the keys; the views only say how many there are.
-    let keys = |past: &KeyValueCache| MatrixRef::new(past.tokens, 0, &[]);
-    let views = sequences.iter().map(|s| Sequence { q: s.q, k: keys(s.past), v: keys(s.past) });
-    let views: Vec<Sequence<'_>> = views.collect();
-    out.reshape(views.iter().map(|view| view.q.rows()).sum(), shape.query_width());
-    let tiles = query_tiles(shape, &views, tile_length(shape), out.as_mut_slice());
+    let (kernels, length) = (first.past.kernels, tile_length(shape));
+    out.reshape(sequences.iter().map(|s| s.q.rows()).sum(), shape.query_width());
+    let few = |sequence: &CachedSequence<'_>| sequence.q.rows() <= length;
+    if sequences.len() >= 2 * rayon::current_num_threads() && sequences.iter().all(few) {
+        return attend_one_by_one(kernels, shape, sequences, out);
+    }
+    sequences.par_iter_mut().for_each(|sequence| sequence.past.append(sequence.k, sequence.v));
+    let views: Vec<Sequence<'_>> = sequences.iter().map(CachedSequence::view).collect();
+    let tiles = query_tiles(shape, &views, length, out.as_mut_slice());
     let packed = |tile: &QueryTile<'_, '_>, kv_head| Some(sequences[tile.index].past.head(kv_head));
     attend_tiles(kernels, shape, tiles, &packed);
+}
+
+/// Sequences whose new tokens make one tile each, in tasks of their own: the cache lines into which keys are
+/// written are those that are read next.
+fn attend_one_by_one(
+    kernels: Kernels,
+    shape: &AttentionShape,
+    sequences: &mut [CachedSequence<'_>],
+    out: &mut Matrix,
+) {
+    let mut rest = out.as_mut_slice();
+    let own = sequences.iter_mut().map(|sequence| {
+        let (own, others) = std::mem::take(&mut rest).split_at_mut(sequence.q.as_slice().len());
+        rest = others;
+        (sequence, own)
+    });
+    own.collect::<Vec<_>>().par_chunks_mut(8).for_each(|chunk| {
+        for index in 0..chunk.len() {
+            if let Some((next, _)) = chunk.get(index + 1) {
+                next.past.expect();
+            }
+            let (sequence, out) = &mut chunk[index];
+            sequence.past.append(sequence.k, sequence.v);
+            let view = sequence.view();
+            for kv_head in 0..shape.kv_heads {
+                let problem = Problem::new(kernels, shape, &view, &(0..view.q.rows()), kv_head)
+                    .with_packed(Some(sequence.past.head(kv_head)));
+                problem.run().store(kernels.precision, &problem, out);
+            }
+        }
+    });
 }
 
 #[cfg(test)]

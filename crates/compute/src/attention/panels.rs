@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{AttentionShape, Sequence};
-use crate::kernels::{KEYS, Kernels, Line, PANEL, Strided, pack_columns, pack_rows};
+use crate::kernels::{KEYS, Kernels, LINES, Line, PANEL, Strided, expect, pack_columns, pack_rows};
 use crate::precision::bf16_pair;
 use crate::{MatrixRef, Precision};
 
@@ -20,7 +20,7 @@ pub(super) struct HeadPanels {
 
 thread_local! {
     /// Memory of [`SequencePanels`], kept between calls.
-    static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    static MEMORY: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
 impl HeadPanels {
@@ -42,6 +42,14 @@ impl HeadPanels {
     /// Keys and values of a tile.
     pub(super) fn split(self, tile: &[Line]) -> (&[Line], &[Line]) {
         tile.split_at(self.key_lines())
+    }
+
+    /// Asks for the first `count` keys of a tile and their values to be brought near.
+    pub(super) fn expect(self, tile: &[Line], count: usize) {
+        let (keys, values) = tile.split_at(self.key_lines());
+        expect(&keys[..count.div_ceil(PANEL) * self.kernels.panel_lines(self.head_dim)]);
+        let panels = values[..self.value_lines()].chunks_exact(self.kernels.panel_lines(KEYS));
+        panels.for_each(|panel| expect(&panel[..self.kernels.panel_lines(count)]));
     }
 
     /// Packs the keys `range`, at most [`KEYS`] of them; the panels beyond the last keep what they
@@ -66,25 +74,28 @@ impl HeadPanels {
     /// tokens come in order: the first of a pair clears the second.
     pub(super) fn store(self, place: usize, (key, value): (&[f32], &[f32]), tile: &mut [Line]) {
         let (keys, values) = tile.split_at_mut(self.key_lines());
-        let word = |lines: &mut [Line], index: usize, change: &dyn Fn(u32) -> u32| {
-            let word = &mut lines[index / 16].0[index % 16];
-            *word = change(*word);
-        };
         let bf16 = self.kernels.precision == Precision::Bf16;
-        let first = place / PANEL * self.kernels.depth(self.head_dim) * PANEL + place % PANEL;
-        for (step, pair) in key.chunks(if bf16 { 2 } else { 1 }).enumerate() {
-            let high = pair.get(1).copied().unwrap_or(0.0);
-            let bits = if bf16 { bf16_pair(pair[0], high) } else { pair[0].to_bits() };
-            word(keys, first + step * PANEL, &|_| bits);
+        let (panel, column) = (place / PANEL, place % PANEL);
+        let keys = &mut keys[panel * self.kernels.depth(self.head_dim) * LINES + column / 16..];
+        let steps = keys.iter_mut().step_by(LINES).map(|line| &mut line.0[column % 16]);
+        if bf16 {
+            let pairs = key.chunks(2).map(|pair| bf16_pair(pair[0], *pair.get(1).unwrap_or(&0.0)));
+            steps.zip(pairs).for_each(|(word, pair)| *word = pair);
+        } else {
+            steps.zip(key).for_each(|(word, value)| *word = value.to_bits());
         }
-        for (column, &value) in value.iter().enumerate() {
-            let step =
-                column / PANEL * self.kernels.depth(KEYS) + if bf16 { place / 2 } else { place };
-            word(values, step * PANEL + column % PANEL, &|before| match (bf16, place % 2) {
-                (false, _) => value.to_bits(),
-                (true, 0) => bf16_pair(value, 0.0),
-                (true, _) => before | bf16_pair(0.0, value),
-            });
+        let step = if bf16 { place / 2 } else { place } * LINES;
+        let panels = values.chunks_exact_mut(self.kernels.panel_lines(KEYS));
+        for (panel, value) in panels.zip(value.chunks(PANEL)) {
+            for (line, value) in panel[step..].iter_mut().zip(value.chunks(16)) {
+                for (word, &value) in line.0.iter_mut().zip(value) {
+                    *word = match (bf16, place % 2) {
+                        (false, _) => value.to_bits(),
+                        (true, 0) => bf16_pair(value, 0.0),
+                        (true, _) => *word | bf16_pair(0.0, value),
+                    };
+                }
+            }
         }
     }
 
@@ -125,7 +136,7 @@ impl SequencePanels {
     ) -> Self {
         let head = |kv_head| HeadPanels { kernels, head_dim: shape.head_dim, kv_head };
         let (heads, tile) = (shape.kv_heads, head(0).lines());
-        let (mut lines, mut starts, mut tiles) = (LINES.take(), Vec::new(), Vec::new());
+        let (mut lines, mut starts, mut tiles) = (MEMORY.take(), Vec::new(), Vec::new());
         for sequence in sequences {
             let shared = sequence.q.rows() > queries;
             starts.push(shared.then_some(tiles.len() * tile));
@@ -152,7 +163,7 @@ impl SequencePanels {
 
 impl Drop for SequencePanels {
     fn drop(&mut self) {
-        LINES.set(std::mem::take(&mut self.lines));
+        MEMORY.set(std::mem::take(&mut self.lines));
     }
 }
 

@@ -28,7 +28,8 @@ mod split;
 mod weights;
 
 pub(crate) use pack::{
-    Line, Strided, Words, pack_columns, pack_matrix, pack_rows, store_row, unpack_columns,
+    LINES, Line, Strided, Words, expect, pack_columns, pack_matrix, pack_rows, store_row,
+    unpack_columns,
 };
 pub(crate) use product::{Panels, Rows, multiply_into};
 pub(crate) use share::{Weights, apply, apply_gated};
@@ -203,7 +204,7 @@ impl Kernels {
 
     /// Lines of a panel for `inner` values.
     pub(crate) fn panel_lines(self, inner: usize) -> usize {
-        self.depth(inner) * pack::LINES
+        self.depth(inner) * LINES
     }
 
     /// Words of `A` per step of the depth: only the instructions for bf16 take pairs.

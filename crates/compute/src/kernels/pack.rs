@@ -15,6 +15,19 @@ impl Line {
     pub(crate) const ZERO: Self = Self([0; 16]);
 }
 
+/// Asks for `lines`, which are needed soon, to be brought into the second cache.
+#[inline]
+pub(crate) fn expect(lines: &[Line]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in lines {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: every x86-64 processor has the instruction, which changes nothing but caches.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = lines;
+}
+
 /// Memory for rows of the left operand, which begins on a cache line: a row of a tile that lay on two
 /// would take two reads.
 #[derive(Default)]

@@ -14,7 +14,7 @@ pub use sampling::Sampling;
 use engine::Engine;
 
 use crate::scoring::Score;
-use crate::{Model, Observer, Result};
+use crate::{Error, Model, Observer, Result};
 
 /// What a text begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,10 +122,13 @@ pub fn generate(
     }
     let mut engine = Engine::load(model, prompts, settings, &plan, observer)?;
     observer.started("generating", plan.new_tokens);
-    while engine.admit(sink, observer)? {
-        observer.check()?;
-        engine.step(sink, observer)?;
-    }
+    compute::awake(|| {
+        while engine.admit(sink, observer)? {
+            observer.check()?;
+            engine.step(sink, observer)?;
+        }
+        Ok::<_, Error>(())
+    })?;
     observer.finished();
     Ok(())
 }

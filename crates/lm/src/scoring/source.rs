@@ -1,5 +1,7 @@
 //! Where the blocks and the head come from.
 
+use compute::awake;
+
 use super::Options;
 use crate::{Block, Model, Observer, OutputHead, Result};
 
@@ -26,10 +28,14 @@ impl Source {
         step: impl FnOnce(&Block) -> Result<T>,
     ) -> Result<T> {
         match self {
-            Source::Resident(blocks, _) => step(&blocks[index]),
-            Source::Streamed => step(&model.block(index)?),
+            Source::Resident(blocks, _) => awake(|| step(&blocks[index])),
+            Source::Streamed => {
+                let block = model.block(index)?;
+                awake(|| step(&block))
+            }
         }
     }
+
     /// Runs `step` on the head.
     pub(super) fn with_head<T>(
         &self,
@@ -37,8 +43,11 @@ impl Source {
         step: impl FnOnce(&OutputHead) -> Result<T>,
     ) -> Result<T> {
         match self {
-            Source::Resident(_, head) => step(head),
-            Source::Streamed => step(&model.head()?),
+            Source::Resident(_, head) => awake(|| step(head)),
+            Source::Streamed => {
+                let head = model.head()?;
+                awake(|| step(&head))
+            }
         }
     }
 }
