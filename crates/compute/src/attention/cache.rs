@@ -157,7 +157,9 @@ fn attend_one_by_one(
         rest = others;
         (sequence, own)
     });
-    own.collect::<Vec<_>>().par_chunks_mut(8).for_each(|chunk| {
+    // a few at a time, so that there is a next one to ask for, and enough tasks for all threads
+    let at_once = (own.len() / (4 * rayon::current_num_threads())).clamp(1, 8);
+    own.collect::<Vec<_>>().par_chunks_mut(at_once).for_each(|chunk| {
         for index in 0..chunk.len() {
             if let Some((next, _)) = chunk.get(index + 1) {
                 next.past.expect();
