@@ -24,50 +24,41 @@ impl Activation {
     }
 }
 
-/// Columns of a gate and of what it gates, `[rows, width]` each.
+/// A gate and what it gates, of one length.
 #[derive(Clone, Copy)]
 pub(crate) struct Strips<'a> {
     pub(crate) gate: &'a [f32],
     pub(crate) up: &'a [f32],
-    pub(crate) width: usize,
 }
 
-/// `activation(gate) · up`, element by element, as far as the rows of `out` go.
+/// `activation(gate) · up`, element by element.
 ///
 /// NaN goes the way of the arithmetic.
-pub(crate) fn gate(
-    kernels: Kernels,
-    activation: Activation,
-    strips: Strips<'_>,
-    out: &mut [&mut [f32]],
-) {
+pub(crate) fn gate(kernels: Kernels, activation: Activation, strips: Strips<'_>, out: &mut [f32]) {
     match (activation, kernels.precision) {
         (Activation::Silu, Precision::F32) => silu_full(kernels.level, strips, out),
         (Activation::Silu, Precision::Bf16) => silu_bf16(kernels.level, strips, out),
     }
 }
 
-for_each_level! { fn silu_full(strips: Strips<'_>, out: &mut [&mut [f32]]) = silu_full_body }
-for_each_level! { fn silu_bf16(strips: Strips<'_>, out: &mut [&mut [f32]]) = silu_bf16_body }
+for_each_level! { fn silu_full(strips: Strips<'_>, out: &mut [f32]) = silu_full_body }
+for_each_level! { fn silu_bf16(strips: Strips<'_>, out: &mut [f32]) = silu_bf16_body }
 
 #[inline(always)]
-fn silu_full_body<const FUSED: bool>(strips: Strips<'_>, out: &mut [&mut [f32]]) {
+fn silu_full_body<const FUSED: bool>(strips: Strips<'_>, out: &mut [f32]) {
     silu::<FUSED>(strips, out, Precision::F32);
 }
 
 #[inline(always)]
-fn silu_bf16_body<const FUSED: bool>(strips: Strips<'_>, out: &mut [&mut [f32]]) {
+fn silu_bf16_body<const FUSED: bool>(strips: Strips<'_>, out: &mut [f32]) {
     silu::<FUSED>(strips, out, Precision::Bf16);
 }
 
 #[inline(always)]
-fn silu<const FUSED: bool>(strips: Strips<'_>, out: &mut [&mut [f32]], precision: Precision) {
-    let Strips { gate, up, width } = strips;
-    for ((out, gate), up) in out.iter_mut().zip(gate.chunks(width)).zip(up.chunks(width)) {
-        for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
-            let activated = gate / (1.0 + exp::<FUSED>(-gate));
-            *out = precision.round(precision.round(activated) * up);
-        }
+fn silu<const FUSED: bool>(strips: Strips<'_>, out: &mut [f32], precision: Precision) {
+    for ((out, &gate), &up) in out.iter_mut().zip(strips.gate).zip(strips.up) {
+        let activated = gate / (1.0 + exp::<FUSED>(-gate));
+        *out = precision.round(precision.round(activated) * up);
     }
 }
 
@@ -82,15 +73,15 @@ mod tests {
         let inputs: Vec<f32> = (-4000..4000).map(|i| i as f32 * 0.02).collect();
         let up = vec![1.5f32; inputs.len()];
         for level in KernelLevel::available() {
-            let strips = Strips { gate: &inputs, up: &up, width: 1000 };
+            let strips = Strips { gate: &inputs, up: &up };
             let mut outputs = vec![0.0; inputs.len()];
-            silu_full(level, strips, &mut outputs.chunks_mut(1000).collect::<Vec<_>>());
+            silu_full(level, strips, &mut outputs);
             for (&x, &y) in inputs.iter().zip(&outputs) {
                 let expected = f64::from(x) / (1.0 + (-f64::from(x)).exp()) * 1.5;
                 let error = (f64::from(y) - expected).abs();
                 assert!(error <= 6e-7 * expected.abs() + 1e-36, "{level}: {x} {y} {expected}");
             }
-            silu_bf16(level, strips, &mut outputs.chunks_mut(1000).collect::<Vec<_>>());
+            silu_bf16(level, strips, &mut outputs);
             let mut again = outputs.clone();
             Precision::Bf16.round_slice(&mut again);
             assert_eq!(bits(&again), bits(&outputs));

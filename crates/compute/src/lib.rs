@@ -14,6 +14,7 @@ mod exponential;
 mod factor;
 mod gram;
 mod groups;
+mod input;
 #[allow(unsafe_code)]
 mod kernels;
 mod level;
@@ -52,6 +53,7 @@ pub use eigen::eigenvalues;
 pub use factor::inverse_factor;
 pub use gram::add_gram;
 pub use groups::{mark_least_of_groups, mark_smallest_of_groups};
+pub use input::LinearInput;
 pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use log_moments::{LogMoments, log_moments};

@@ -1,7 +1,7 @@
 //! A linear layer: `y = x · Wᵀ + b`.
 
 use crate::kernels::{Kernels, Line, PANEL, Weights, apply, apply_gated, pack_matrix};
-use crate::{Activation, KernelLevel, Matrix, MatrixRef, Precision};
+use crate::{Activation, KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
 
 /// The weights of a linear layer, packed for multiplication: 2 bytes per weight in
 /// [`Precision::Bf16`], 4 in [`Precision::F32`].
@@ -67,71 +67,56 @@ impl Linear {
     /// # Panics
     /// When `x` does not have `in` columns.
     pub fn apply(&self, x: MatrixRef<'_>) -> Matrix {
-        let mut y = Matrix::default();
-        self.apply_into(x, &mut y);
+        let x = LinearInput::pack(x, self.precision);
+        let [y] = Self::apply_all([self], &x);
+        x.recycle();
         y
     }
 
     /// [`Linear::apply`] into `y`, whose memory is used again.
     ///
     /// # Panics
-    /// When `x` does not have `in` columns.
-    pub fn apply_into(&self, x: MatrixRef<'_>, y: &mut Matrix) {
-        Self::apply_each(KernelLevel::active(), [self], x, [y]);
+    /// When `x` does not have `in` columns or is of another precision.
+    pub fn apply_into(&self, x: &LinearInput, y: &mut Matrix) {
+        Self::apply_each([self], x, [y]);
     }
 
     /// [`Linear::apply`] of several layers, which is faster than one after another.
     ///
     /// # Panics
     /// When `x` does not have `in` columns, or the precisions differ.
-    pub fn apply_all<const N: usize>(layers: [&Self; N], x: MatrixRef<'_>) -> [Matrix; N] {
+    pub fn apply_all<const N: usize>(layers: [&Self; N], x: &LinearInput) -> [Matrix; N] {
         let mut y = layers.map(|_| Matrix::default());
-        Self::apply_each(KernelLevel::active(), layers, x, y.each_mut());
+        Self::apply_each(layers, x, y.each_mut());
         y
     }
 
-    fn apply_each<const N: usize>(
-        level: KernelLevel,
-        layers: [&Self; N],
-        x: MatrixRef<'_>,
-        y: [&mut Matrix; N],
-    ) {
-        let Some(first) = layers.first() else { return };
-        let kernels = Kernels { level, precision: first.precision };
+    fn apply_each<const N: usize>(layers: [&Self; N], x: &LinearInput, y: [&mut Matrix; N]) {
         let mut outputs = layers.iter();
         let y = y.map(|y| {
             let layer = outputs.next().expect("as many layers");
-            assert_eq!(x.cols(), layer.inputs, "the input's width is the layer's");
-            assert_eq!(layer.precision, first.precision, "layers of one precision");
+            layer.check(x);
             y.reshape(x.rows(), layer.outputs);
             y.as_mut_slice()
         });
-        apply(kernels, x, layers.map(Self::weights), y);
+        apply(x, layers.map(Self::weights), y);
+    }
+
+    /// Holds an input to the layer.
+    fn check(&self, x: &LinearInput) {
+        assert_eq!(x.cols(), self.inputs, "the input's width is the layer's");
+        assert_eq!(x.kernels().precision, self.precision, "layer and input of one precision");
     }
 
     /// The gated product `activation(x · Gᵀ) · (x · Uᵀ)` (Shazeer, 2020, "GLU Variants Improve
-    /// Transformer"), element by element: `[tokens, in]` → `[tokens, out]`. Both factors, the
-    /// activation's result and the product are rounded as the precision says.
+    /// Transformer"), element by element: `[tokens, in]` → `[tokens, out]`, the input of the layer that
+    /// follows. Both factors, the activation's result and the product are rounded as the precision says.
     ///
     /// # Panics
     /// When `x` does not have `in` columns, or shapes or precisions of the layers differ.
-    pub fn apply_gated([gate, up]: [&Self; 2], x: MatrixRef<'_>, activation: Activation) -> Matrix {
-        let mut y = Matrix::default();
-        Self::gated_at(KernelLevel::active(), [gate, up], x, activation, &mut y);
-        y
-    }
-
-    fn gated_at(
-        level: KernelLevel,
-        [gate, up]: [&Self; 2],
-        x: MatrixRef<'_>,
-        activation: Activation,
-        y: &mut Matrix,
-    ) {
-        assert_eq!(gate.precision, up.precision, "layers of one precision");
-        y.reshape(x.rows(), gate.outputs);
-        let kernels = Kernels { level, precision: gate.precision };
-        apply_gated(kernels, x, [gate.weights(), up.weights()], activation, y.as_mut_slice());
+    pub fn apply_gated(layers: [&Self; 2], x: &LinearInput, activation: Activation) -> LinearInput {
+        layers.iter().for_each(|layer| layer.check(x));
+        apply_gated(x, layers.map(Self::weights), activation)
     }
 
     fn weights(&self) -> Weights<'_> {
@@ -149,8 +134,8 @@ mod tests {
     use crate::testing::{bits, in_pool, random};
 
     fn apply_at(level: KernelLevel, layer: &Linear, x: MatrixRef<'_>) -> Matrix {
-        let mut y = Matrix::default();
-        Linear::apply_each(level, [layer], x, [&mut y]);
+        let x = LinearInput::pack_for(Kernels { level, precision: layer.precision }, x);
+        let [y] = Linear::apply_all([layer], &x);
         y
     }
 
@@ -243,7 +228,8 @@ mod tests {
                 let layers = [layer(131, 1), layer(32, 3), layer(5, 5)];
                 for threads in [1, 3] {
                     let [a, b, c] = layers.each_ref();
-                    let all = in_pool(threads, || Linear::apply_all([a, b, c], x.view()));
+                    let input = LinearInput::pack(x.view(), precision);
+                    let all = in_pool(threads, || Linear::apply_all([a, b, c], &input));
                     for (layer, y) in layers.iter().zip(all) {
                         assert_eq!(bits(y.as_slice()), bits(layer.apply(x.view()).as_slice()));
                     }
@@ -269,16 +255,16 @@ mod tests {
                     let (gate, up) = (layer(1), layer(2));
                     let [gates, ups] = [&gate, &up].map(|layer| apply_at(level, layer, x.view()));
                     let (gates, ups) = (gates.as_slice(), ups.as_slice());
-                    let strips = Strips { gate: gates, up: ups, width: outputs };
+                    let strips = Strips { gate: gates, up: ups };
                     let mut expected = Matrix::zeros(rows, outputs);
-                    let mut own: Vec<_> = expected.as_mut_slice().chunks_mut(outputs).collect();
-                    crate::activation::gate(kernels, Activation::Silu, strips, &mut own);
-                    let mut y = Matrix::default();
+                    let products = expected.as_mut_slice();
+                    crate::activation::gate(kernels, Activation::Silu, strips, products);
+                    let input = LinearInput::pack_for(kernels, x.view());
                     for threads in [1, 3] {
-                        in_pool(threads, || {
-                            let layers = [&gate, &up];
-                            Linear::gated_at(level, layers, x.view(), Activation::Silu, &mut y);
+                        let y = in_pool(threads, || {
+                            Linear::apply_gated([&gate, &up], &input, Activation::Silu)
                         });
+                        let y = y.to_matrix();
                         assert_eq!(bits(y.as_slice()), bits(expected.as_slice()), "{level}");
                     }
                 }
@@ -373,7 +359,8 @@ mod tests {
     fn a_result_takes_the_place_of_the_last() {
         let layer = Linear::new(random(9, 4, 1), None, Precision::F32);
         let mut y = random(50, 70, 2);
-        layer.apply_into(random(3, 4, 3).view(), &mut y);
+        let x = LinearInput::pack(random(3, 4, 3).view(), Precision::F32);
+        layer.apply_into(&x, &mut y);
         assert_eq!(y, layer.apply(random(3, 4, 3).view()));
     }
 }

@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::kernels::SplitPanels;
-use crate::{KernelLevel, Linear, Matrix, Precision};
+use crate::{KernelLevel, Linear, LinearInput, Matrix, Precision};
 
 /// Rows that one task of the library makes.
 const ROWS: usize = 96;
@@ -71,7 +71,11 @@ impl Multiplier {
                 product.reshape(left.rows(), left.cols());
                 panels.multiply(left.view(), product.as_mut_slice());
             }
-            Held::Packed(linear) => linear.apply_into(left.view(), product),
+            Held::Packed(linear) => {
+                let left = LinearInput::pack(left.view(), Precision::F32);
+                linear.apply_into(&left, product);
+                left.recycle();
+            }
             Held::Plain(matrix) => multiply_by_library(left, matrix, product),
         }
     }

@@ -2,31 +2,33 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::for_each_level;
+use crate::kernels::{Kernels, for_each_level, store_row};
 use crate::matrix::add;
-use crate::precision::PIECE;
-use crate::{KernelLevel, Matrix, MatrixRef, Precision};
+use crate::{KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
 
 const LANES: usize = 8;
 
-/// `x / sqrt(mean(x²) + epsilon) · weight`, row by row: `[tokens, width]`.
+/// `x / sqrt(mean(x²) + epsilon) · weight`, row by row: `[tokens, width]`, the input of the layers that
+/// follow.
 ///
 /// As in `transformers`, the normalised row is rounded before it is scaled by `weight` (`[width]`).
 /// The mean is taken in `f64`. A row with NaN becomes NaN.
 ///
 /// # Panics
 /// When `weight` does not have one value per column.
-pub fn rms_norm(x: MatrixRef<'_>, weight: &[f32], epsilon: f32, precision: Precision) -> Matrix {
+pub fn rms_norm(
+    x: MatrixRef<'_>,
+    weight: &[f32],
+    epsilon: f32,
+    precision: Precision,
+) -> LinearInput {
     assert_eq!(weight.len(), x.cols());
-    let mut y = Matrix::default();
-    y.reshape(x.rows(), x.cols());
-    let (level, width) = (KernelLevel::active(), x.cols().max(1));
-    let rows = (PIECE / width).max(1) * width;
-    let pieces = y.as_mut_slice().par_chunks_mut(rows).zip(x.as_slice().par_chunks(rows));
-    pieces.for_each(|(y, x)| match precision {
-        Precision::F32 => norm_full(level, (x, y), weight, epsilon),
-        Precision::Bf16 => norm_bf16(level, (x, y), weight, epsilon),
-    });
+    let kernels = Kernels { level: KernelLevel::active(), precision };
+    let mut y = LinearInput::new(kernels, x.rows(), x.cols());
+    let (width, rows) = (x.cols().max(1), y.rows_of_a_piece());
+    let (words, stride) = y.words_mut();
+    let pieces = words.par_chunks_mut(rows * stride).zip(x.as_slice().par_chunks(rows * width));
+    pieces.for_each(|(words, x)| norm_rows(kernels, x, (words, stride), (weight, epsilon)));
     y
 }
 
@@ -40,22 +42,39 @@ pub fn add_rms_norm(
     update: &Matrix,
     (weight, epsilon): (&[f32], f32),
     precision: Precision,
-) -> Matrix {
+) -> LinearInput {
     assert_eq!(weight.len(), residual.cols());
     assert_eq!((residual.rows(), residual.cols()), (update.rows(), update.cols()));
-    let mut y = Matrix::default();
-    y.reshape(residual.rows(), residual.cols());
-    let (level, width) = (KernelLevel::active(), residual.cols().max(1));
-    let rows = (PIECE / 4 / width).max(1) * width;
-    let pieces = y.as_mut_slice().par_chunks_mut(rows).zip(update.as_slice().par_chunks(rows));
-    pieces.zip(residual.as_mut_slice().par_chunks_mut(rows)).for_each(|((y, update), residual)| {
-        add(level, (residual, update), precision);
-        match precision {
-            Precision::F32 => norm_full(level, (residual, y), weight, epsilon),
-            Precision::Bf16 => norm_bf16(level, (residual, y), weight, epsilon),
-        }
+    let kernels = Kernels { level: KernelLevel::active(), precision };
+    let mut y = LinearInput::new(kernels, residual.rows(), residual.cols());
+    let (width, rows) = (residual.cols().max(1), y.rows_of_a_piece());
+    let (words, stride) = y.words_mut();
+    let pieces = words.par_chunks_mut(rows * stride);
+    let pieces = pieces.zip(update.as_slice().par_chunks(rows * width));
+    let pieces = pieces.zip(residual.as_mut_slice().par_chunks_mut(rows * width));
+    pieces.for_each(|((words, update), residual)| {
+        add(kernels.level, (residual, update), precision);
+        norm_rows(kernels, residual, (words, stride), (weight, epsilon));
     });
     y
+}
+
+/// The norm of every row of `x` as an input's words, rows `stride` words apart.
+fn norm_rows(
+    kernels: Kernels,
+    x: &[f32],
+    (words, stride): (&mut [u32], usize),
+    (weight, epsilon): (&[f32], f32),
+) {
+    let Kernels { level, precision } = kernels;
+    let mut y = vec![0.0; weight.len()];
+    for (x, words) in x.chunks_exact(weight.len()).zip(words.chunks_exact_mut(stride)) {
+        match precision {
+            Precision::F32 => norm_full(level, (x, &mut y), weight, epsilon),
+            Precision::Bf16 => norm_bf16(level, (x, &mut y), weight, epsilon),
+        }
+        store_row(kernels, &y, &mut words[..kernels.row_words(weight.len())]);
+    }
 }
 
 type Rows<'a> = (&'a [f32], &'a mut [f32]);
@@ -107,7 +126,7 @@ mod tests {
     fn equals_its_f64_twin_and_is_the_same_at_every_level() {
         for width in [1, 7, 33, 127, 576] {
             let (x, weight) = (random(9, width, 1), random(1, width, 2).into_vec());
-            let expected = rms_norm(x.view(), &weight, 1e-5, Precision::F32);
+            let expected = rms_norm(x.view(), &weight, 1e-5, Precision::F32).to_matrix();
             for row in 0..9 {
                 let squares: f64 = x.row(row).iter().map(|&x| f64::from(x).powi(2)).sum();
                 let scale = (squares / width as f64 + 1e-5).sqrt();
@@ -132,8 +151,8 @@ mod tests {
             for precision in [Precision::F32, Precision::Bf16] {
                 let (mut plain, mut sum) = (before.clone(), before.clone());
                 plain.add_rounded(&update, precision);
-                let expected = rms_norm(plain.view(), &weight, 1e-5, precision);
-                let y = add_rms_norm(&mut sum, &update, (&weight, 1e-5), precision);
+                let expected = rms_norm(plain.view(), &weight, 1e-5, precision).to_matrix();
+                let y = add_rms_norm(&mut sum, &update, (&weight, 1e-5), precision).to_matrix();
                 assert_eq!(bits(y.as_slice()), bits(expected.as_slice()));
                 assert_eq!(bits(sum.as_slice()), bits(plain.as_slice()));
                 for ((&sum, &a), &b) in
@@ -150,9 +169,9 @@ mod tests {
         let (mut x, weight) = (random(200, 577, 1), random(1, 577, 2).into_vec());
         x.row_mut(3)[500] = f32::NAN;
         for precision in [Precision::F32, Precision::Bf16] {
-            let all = in_pool(5, || rms_norm(x.view(), &weight, 1e-5, precision));
+            let all = in_pool(5, || rms_norm(x.view(), &weight, 1e-5, precision)).to_matrix();
             for row in [0, 2, 3, 150, 199] {
-                let one = rms_norm(x.view_rows(row..row + 1), &weight, 1e-5, precision);
+                let one = rms_norm(x.view_rows(row..row + 1), &weight, 1e-5, precision).to_matrix();
                 assert_eq!(one.as_slice().iter().all(|y| y.is_nan()), row == 3);
                 assert_eq!(bits(one.as_slice()), bits(all.row(row)));
             }

@@ -59,8 +59,8 @@ pub fn widen(values: &[bf16], wide: &mut [f32]) {
     pieces.for_each(|(wide, values)| widen_all(level, values, wide));
 }
 
-for_each_level! { fn narrow_all(values: &[f32], narrow: &mut [bf16]) = narrow_body }
-for_each_level! { fn widen_all(values: &[bf16], wide: &mut [f32]) = widen_body }
+for_each_level! { pub(crate) fn narrow_all(values: &[f32], narrow: &mut [bf16]) = narrow_body }
+for_each_level! { pub(crate) fn widen_all(values: &[bf16], wide: &mut [f32]) = widen_body }
 
 #[inline(always)]
 fn narrow_body<const FUSED: bool>(values: &[f32], narrow: &mut [bf16]) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use compute::{
-    CachedSequence, KeyValueCache, Linear, Matrix, MatrixRef, Precision, Rope, Sequence,
+    CachedSequence, KeyValueCache, Linear, LinearInput, Matrix, Precision, Rope, Sequence,
     add_rms_norm, attention_received, causal_attention_batch, causal_attention_cached, rms_norm,
 };
 
@@ -29,13 +29,13 @@ pub struct Batch<'a> {
     past: Option<&'a mut [KeyValueCache]>,
 }
 
-/// Where a forward pass stands between two stages of a block.
-#[derive(Clone, Debug)]
+/// Where a forward pass stands between two stages of a block; of no tokens unless made otherwise.
+#[derive(Clone, Debug, Default)]
 pub struct BlockState {
     /// The residual stream, `[tokens, hidden]`.
     pub residual: Matrix,
     /// The input of the next stage's linears, `[tokens, in]`.
-    pub input: Matrix,
+    pub input: LinearInput,
     /// The next stage; the number of stages once the block is done.
     pub stage: usize,
 }
@@ -108,22 +108,22 @@ impl Frame {
     pub fn step(&self, state: BlockState, linears: &[Linear], batch: &mut Batch<'_>) -> BlockState {
         let BlockState { mut residual, input: used, stage } = state;
         let input = match (self.spec.stages[stage].site, linears) {
-            (Site::AttentionInput, [q, k, v]) => self.attend([q, k, v], used.view(), batch),
+            (Site::AttentionInput, [q, k, v]) => self.attend([q, k, v], &used, batch),
             (Site::AttentionOutput, [output]) => {
-                let update = output.apply(used.view());
+                let [update] = Linear::apply_all([output], &used);
                 let norm = (self.mlp_norm.as_slice(), self.spec.mlp_norm.epsilon);
                 let normed = add_rms_norm(&mut residual, &update, norm, self.precision);
                 update.recycle();
                 normed
             }
             (Site::MlpInput, [gated, up]) => {
-                Linear::apply_gated([gated, up], used.view(), self.spec.mlp.activation)
+                Linear::apply_gated([gated, up], &used, self.spec.mlp.activation)
             }
             (Site::MlpOutput, [down]) => {
-                let update = down.apply(used.view());
+                let [update] = Linear::apply_all([down], &used);
                 residual.add_rounded(&update, self.precision);
                 update.recycle();
-                Matrix::default()
+                LinearInput::default()
             }
             (site, linears) => panic!("{} linears at {site:?}", linears.len()),
         };
@@ -141,7 +141,7 @@ impl Frame {
     pub fn attention_received(
         &self,
         linears: &[Linear],
-        input: MatrixRef<'_>,
+        input: &LinearInput,
         lengths: &[usize],
     ) -> Vec<Vec<f64>> {
         let [q, k, _] = linears else { panic!("{} linears before the attention", linears.len()) };
@@ -162,7 +162,12 @@ impl Frame {
     }
 
     /// Queries, keys and values of `input`, rotated, and the attention's result.
-    fn attend(&self, linears: [&Linear; 3], input: MatrixRef<'_>, batch: &mut Batch<'_>) -> Matrix {
+    fn attend(
+        &self,
+        linears: [&Linear; 3],
+        input: &LinearInput,
+        batch: &mut Batch<'_>,
+    ) -> LinearInput {
         let positions = batch.positions();
         let [q, k, v] = Linear::apply_all(linears, input);
         let [q, k] = [q, k].map(|vectors| self.rotated(vectors, &positions));
@@ -172,12 +177,11 @@ impl Frame {
             k: k.view_rows(rows.clone()),
             v: v.view_rows(rows.clone()),
         };
-        let mut context = Matrix::default();
-        match &mut batch.past {
+        let context = match &mut batch.past {
             None => {
                 let sequences: Vec<_> = rows.iter().map(sequence).collect();
                 let shape = &self.spec.attention;
-                causal_attention_batch(shape, &sequences, self.precision, &mut context);
+                causal_attention_batch(shape, &sequences, self.precision)
             }
             Some(past) => {
                 let sequences = past.iter_mut().zip(&rows).map(|(past, rows)| {
@@ -185,9 +189,9 @@ impl Frame {
                     CachedSequence { q, k, v, past }
                 });
                 let mut sequences: Vec<_> = sequences.collect();
-                causal_attention_cached(&self.spec.attention, &mut sequences, &mut context);
+                causal_attention_cached(&self.spec.attention, &mut sequences)
             }
-        }
+        };
         [q, k, v].into_iter().for_each(Matrix::recycle);
         context
     }
@@ -214,11 +218,11 @@ impl Block {
         &self,
         residual: Matrix,
         batch: &mut Batch<'_>,
-        mut watch: impl FnMut(usize, MatrixRef<'_>),
+        mut watch: impl FnMut(usize, &LinearInput),
     ) -> Matrix {
         let mut state = self.frame.begin(residual);
         for linears in &self.stages {
-            watch(state.stage, state.input.view());
+            watch(state.stage, &state.input);
             state = self.frame.step(state, linears, batch);
         }
         state.residual

@@ -214,7 +214,7 @@ impl OutputHead {
     /// Logits, `[tokens, vocabulary]`, of the residual stream after the last block.
     pub fn logits(&self, residual: MatrixRef<'_>) -> Matrix {
         let normed = rms_norm(residual, &self.norm, self.epsilon, self.precision);
-        let logits = self.linear.apply(normed.view());
+        let [logits] = Linear::apply_all([&self.linear], &normed);
         normed.recycle();
         logits
     }

@@ -119,12 +119,12 @@ fn naive_observation(model: &Model, tokens: &[u32]) -> (Vec<TokenMoments>, Vec<V
         let mut state = frame.begin(residual);
         let mut sites = Vec::new();
         for linears in block.stages() {
+            let input = state.input.to_matrix();
             let column = |col: usize| {
-                let values =
-                    (0..state.input.rows()).map(|row| f64::from(state.input.row(row)[col]));
+                let values = (0..input.rows()).map(|row| f64::from(input.row(row)[col]));
                 values.map(|value| value * value).sum::<f64>()
             };
-            sites.push((0..state.input.cols()).map(column).collect());
+            sites.push((0..input.cols()).map(column).collect());
             state = frame.step(state, linears, &mut Batch::fresh(&[inputs.len()]));
         }
         squares.push(sites);

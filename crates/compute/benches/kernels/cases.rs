@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use compute::{
-    AttentionShape, Linear, Matrix, Precision, Stream, add_gram, causal_attention_batch,
+    AttentionShape, Linear, LinearInput, Matrix, Precision, Stream, add_gram,
+    causal_attention_batch,
 };
 
 use crate::timing::Bench;
@@ -64,7 +65,8 @@ fn linear(bench: &Bench, rows: usize, (inputs, outputs): (usize, usize), precisi
     let flops = 2.0 * (rows * inputs * outputs) as f64;
     let width = if precision == Precision::Bf16 { 2.0 } else { 4.0 };
     let bytes = width * (inputs * outputs) as f64;
-    bench.case(&case, flops, bytes, || layer.apply_into(black_box(x.view()), &mut y));
+    let x = LinearInput::pack(x.view(), precision);
+    bench.case(&case, flops, bytes, || layer.apply_into(black_box(&x), &mut y));
 }
 
 fn attention(
@@ -86,10 +88,9 @@ fn attention(
     let pairs = (tokens * past + tokens * (tokens + 1) / 2) as f64;
     let flops = 4.0 * pairs * shape.query_width() as f64;
     let bytes = 8.0 * ((tokens + past) * shape.kv_width()) as f64;
-    let mut out = Matrix::default();
     bench.case(&case, flops, bytes, || {
         let sequence = compute::Sequence { q: q.view(), k: k.view(), v: v.view() };
-        causal_attention_batch(&shape, black_box(&[sequence]), precision, &mut out);
+        causal_attention_batch(&shape, black_box(&[sequence]), precision).recycle();
     });
 }
 

@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use super::panels::{HeadPanels, PackedHead};
 use super::span::Problem;
-use super::{AttentionShape, QueryTile, Sequence, attend_tiles, check, query_tiles, tile_length};
+use super::{
+    AttentionShape, QueryTile, Results, Sequence, attend_tiles, check, query_tiles, tile_length,
+};
 use crate::kernels::{KEYS, Kernels, Line};
-use crate::{KernelLevel, Matrix, MatrixRef, Precision};
+use crate::{KernelLevel, LinearInput, MatrixRef, Precision};
 
 /// Keys and values of one sequence in one attention layer, held as the kernels read them: a new
 /// token is written into its place and nothing is converted again when it is used.
@@ -122,25 +124,27 @@ impl KeyValueCache {
 pub fn causal_attention_cached(
     shape: &AttentionShape,
     sequences: &mut [CachedSequence<'_>],
-    out: &mut Matrix,
-) {
+) -> LinearInput {
     for CachedSequence { q, k, v, past } in &*sequences {
         check(shape, &Sequence { q: *q, k: *k, v: *v });
         assert_eq!(q.rows(), k.rows(), "a token has a query and a key");
         assert_eq!((past.kv_heads, past.head_dim), (shape.kv_heads, shape.head_dim));
     }
-    let Some(first) = sequences.first() else { return out.reshape(0, shape.query_width()) };
+    let Some(first) = sequences.first() else { return LinearInput::default() };
     let (kernels, length) = (first.past.kernels, tile_length(shape));
-    out.reshape(sequences.iter().map(|s| s.q.rows()).sum(), shape.query_width());
+    let tokens = sequences.iter().map(|sequence| sequence.q.rows()).sum();
+    let mut out = LinearInput::new(kernels, tokens, shape.query_width());
     let few = |sequence: &CachedSequence<'_>| sequence.q.rows() <= length;
     if sequences.len() >= 2 * rayon::current_num_threads() && sequences.iter().all(few) {
-        return attend_one_by_one(kernels, shape, sequences, out);
+        attend_one_by_one(kernels, shape, sequences, Results::of(&mut out));
+        return out;
     }
     sequences.par_iter_mut().for_each(|sequence| sequence.past.append(sequence.k, sequence.v));
     let views: Vec<Sequence<'_>> = sequences.iter().map(CachedSequence::view).collect();
-    let tiles = query_tiles(shape, &views, length, out.as_mut_slice());
+    let tiles = query_tiles(&views, length, Results::of(&mut out));
     let packed = |tile: &QueryTile<'_, '_>, kv_head| Some(sequences[tile.index].past.head(kv_head));
     attend_tiles(kernels, shape, tiles, &packed);
+    out
 }
 
 /// Sequences whose new tokens make one tile each, in tasks of their own: the cache lines into which keys are
@@ -149,17 +153,17 @@ fn attend_one_by_one(
     kernels: Kernels,
     shape: &AttentionShape,
     sequences: &mut [CachedSequence<'_>],
-    out: &mut Matrix,
+    mut out: Results<'_>,
 ) {
-    let mut rest = out.as_mut_slice();
-    let own = sequences.iter_mut().map(|sequence| {
-        let (own, others) = std::mem::take(&mut rest).split_at_mut(sequence.q.as_slice().len());
-        rest = others;
-        (sequence, own)
-    });
+    let mut tasks = Vec::new();
+    for sequence in sequences {
+        let (own, others) = out.split(sequence.q.rows());
+        tasks.push((sequence, own));
+        out = others;
+    }
     // a few at a time, so that there is a next one to ask for, and enough tasks for all threads
-    let at_once = (own.len() / (4 * rayon::current_num_threads())).clamp(1, 8);
-    own.collect::<Vec<_>>().par_chunks_mut(at_once).for_each(|chunk| {
+    let at_once = (tasks.len() / (4 * rayon::current_num_threads())).clamp(1, 8);
+    tasks.par_chunks_mut(at_once).for_each(|chunk| {
         for index in 0..chunk.len() {
             if let Some((next, _)) = chunk.get(index + 1) {
                 next.past.expect();
@@ -167,11 +171,13 @@ fn attend_one_by_one(
             let (sequence, out) = &mut chunk[index];
             sequence.past.append(sequence.k, sequence.v);
             let view = sequence.view();
-            for kv_head in 0..shape.kv_heads {
-                let problem = Problem::new(kernels, shape, &view, &(0..view.q.rows()), kv_head)
-                    .with_packed(Some(sequence.past.head(kv_head)));
-                problem.run().store(kernels.precision, &problem, out);
-            }
+            out.fill(kernels, shape, |out| {
+                for kv_head in 0..shape.kv_heads {
+                    let problem = Problem::new(kernels, shape, &view, &(0..view.q.rows()), kv_head)
+                        .with_packed(Some(sequence.past.head(kv_head)));
+                    problem.run().store(&problem, out);
+                }
+            });
         }
     });
 }
@@ -181,8 +187,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::causal_attention;
     use crate::testing::{bits, in_pool, random};
+    use crate::{Matrix, causal_attention};
 
     const SHAPES: [(usize, usize, usize); 4] = [(9, 3, 64), (2, 2, 7), (4, 1, 33), (6, 2, 80)];
 
@@ -200,7 +206,6 @@ mod tests {
         caches: &mut [KeyValueCache],
     ) -> Vec<Vec<f32>> {
         let mut results = vec![Vec::new(); sequences.len()];
-        let mut out = Matrix::default();
         for round in 0.. {
             let range = |index: usize, cache: &KeyValueCache| {
                 let step = steps[(round + index) % steps.len()];
@@ -216,7 +221,7 @@ mod tests {
             if counts.iter().all(|count| *count == 0) {
                 return results;
             }
-            causal_attention_cached(shape, &mut new, &mut out);
+            let out = causal_attention_cached(shape, &mut new).to_matrix();
             let mut rows = 0;
             for (result, count) in results.iter_mut().zip(counts) {
                 result.extend_from_slice(out.view_rows(rows..rows + count).as_slice());

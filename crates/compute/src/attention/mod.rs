@@ -11,12 +11,13 @@ mod received;
 mod softmax;
 mod span;
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::Kernels;
-use crate::{KernelLevel, Matrix, MatrixRef, Precision};
+use crate::kernels::{Kernels, Words, store_row};
+use crate::{KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
 use panels::{PackedHead, SequencePanels};
 use span::{Partial, Problem, SPAN};
 
@@ -80,13 +81,11 @@ pub fn causal_attention(
     v: MatrixRef<'_>,
     precision: Precision,
 ) -> Matrix {
-    let mut out = Matrix::default();
-    causal_attention_batch(shape, &[Sequence { q, k, v }], precision, &mut out);
-    out
+    causal_attention_batch(shape, &[Sequence { q, k, v }], precision).to_matrix()
 }
 
-/// [`causal_attention`] of several sequences at once: `out` becomes the sequences' results one
-/// after another, `[tokens, heads · head_dim]`.
+/// [`causal_attention`] of several sequences at once: their results one after another,
+/// `[tokens, heads · head_dim]`, the input of the layer that follows.
 ///
 /// # Panics
 /// When the widths are not the shape's, or a sequence has fewer keys than queries.
@@ -94,9 +93,8 @@ pub fn causal_attention_batch(
     shape: &AttentionShape,
     sequences: &[Sequence<'_>],
     precision: Precision,
-    out: &mut Matrix,
-) {
-    attend(Kernels { level: KernelLevel::active(), precision }, shape, sequences, out);
+) -> LinearInput {
+    attend(Kernels { level: KernelLevel::active(), precision }, shape, sequences)
 }
 
 /// Queries of one sequence that are computed together, and where their results go.
@@ -105,27 +103,64 @@ struct QueryTile<'a, 'o> {
     /// Which of the sequences it is.
     index: usize,
     queries: Range<usize>,
-    out: &'o mut [f32],
+    out: Results<'o>,
+}
+
+/// The rows of the result that are some queries' own.
+struct Results<'o> {
+    words: &'o mut [u32],
+    stride: usize,
+}
+
+thread_local! {
+    /// The results of one tile of queries, kept between calls.
+    static RESULTS: Cell<Words> = const { Cell::new(Words::new()) };
+}
+
+impl<'o> Results<'o> {
+    /// All rows of `out`.
+    fn of(out: &'o mut LinearInput) -> Self {
+        let (words, stride) = out.words_mut();
+        Self { words, stride }
+    }
+
+    /// The first `count` rows, and the others.
+    fn split(self, count: usize) -> (Self, Self) {
+        let (own, others) = self.words.split_at_mut(count * self.stride);
+        (Self { words: own, ..self }, Self { words: others, ..self })
+    }
+
+    /// Takes in what `write` makes of the rows, `[queries, heads · head_dim]`.
+    fn fill(&mut self, kernels: Kernels, shape: &AttentionShape, write: impl FnOnce(&mut [f32])) {
+        let (count, width) = (self.words.len() / self.stride, shape.query_width());
+        let mut memory = RESULTS.take();
+        let values = memory.values(count * width);
+        write(values);
+        let rows = self.words.chunks_exact_mut(self.stride).zip(values.chunks_exact(width));
+        rows.for_each(|(words, x)| store_row(kernels, x, &mut words[..kernels.row_words(width)]));
+        RESULTS.set(memory);
+    }
 }
 
 /// Where a tile's head finds its keys and values packed, if they are.
 type Packed<'p> = dyn Fn(&QueryTile<'_, '_>, usize) -> Option<PackedHead<'p>> + Sync + 'p;
 
-fn attend(kernels: Kernels, shape: &AttentionShape, sequences: &[Sequence<'_>], out: &mut Matrix) {
+fn attend(kernels: Kernels, shape: &AttentionShape, sequences: &[Sequence<'_>]) -> LinearInput {
     for sequence in sequences {
         check(shape, sequence);
         assert!(sequence.k.rows() >= sequence.q.rows());
     }
     let tokens = sequences.iter().map(|sequence| sequence.q.rows()).sum();
-    out.reshape(tokens, shape.query_width());
+    let mut out = LinearInput::new(kernels, tokens, shape.query_width());
     let length = tile_length(shape);
-    let tiles = query_tiles(shape, sequences, length, out.as_mut_slice());
+    let tiles = query_tiles(sequences, length, Results::of(&mut out));
     if shared_by_tiles(&tiles) {
         let packed = SequencePanels::pack(kernels, shape, sequences, length);
         attend_tiles(kernels, shape, tiles, &|tile, kv_head| packed.of(tile.index, kv_head));
     } else {
         attend_tiles(kernels, shape, tiles, &|_, _| None);
     }
+    out
 }
 
 /// Holds a sequence to the shape.
@@ -154,16 +189,18 @@ fn attend_tiles<'a>(
     };
     if shared_by_tiles(&tiles) {
         // the last queries of a sequence see most keys and are to begin first
-        tiles.into_par_iter().rev().with_max_len(1).for_each(|tile| {
-            for kv_head in 0..shape.kv_heads {
-                let problem = problem(&tile, kv_head);
-                problem.run().store(kernels.precision, &problem, tile.out);
-            }
+        tiles.into_par_iter().rev().with_max_len(1).for_each(|mut tile| {
+            let problems = (0..shape.kv_heads).map(|kv_head| problem(&tile, kv_head));
+            let problems: Vec<_> = problems.collect();
+            tile.out.fill(kernels, shape, |out| {
+                problems.iter().for_each(|problem| problem.run().store(problem, out));
+            });
         });
     } else {
-        tiles.into_iter().for_each(|tile| {
+        tiles.into_iter().for_each(|mut tile| {
             let problems = (0..shape.kv_heads).map(|kv_head| problem(&tile, kv_head));
-            share_keys(kernels, &problems.collect::<Vec<_>>(), tile.out);
+            let problems: Vec<_> = problems.collect();
+            tile.out.fill(kernels, shape, |out| share_keys(&problems, out));
         });
     }
 }
@@ -175,16 +212,15 @@ fn tile_length(shape: &AttentionShape) -> usize {
 
 /// Cuts the queries of every sequence into tiles of `length`.
 fn query_tiles<'a, 'o>(
-    shape: &AttentionShape,
     sequences: &'a [Sequence<'a>],
     length: usize,
-    mut out: &'o mut [f32],
+    mut out: Results<'o>,
 ) -> Vec<QueryTile<'a, 'o>> {
     let mut tiles = Vec::new();
     for (index, sequence) in sequences.iter().enumerate() {
         for start in (0..sequence.q.rows()).step_by(length) {
             let queries = start..sequence.q.rows().min(start + length);
-            let (own, rest) = out.split_at_mut(queries.len() * shape.query_width());
+            let (own, rest) = out.split(queries.len());
             tiles.push(QueryTile { sequence, index, queries, out: own });
             out = rest;
         }
@@ -193,14 +229,14 @@ fn query_tiles<'a, 'o>(
 }
 
 /// One tile of queries, its key-value heads and spans of keys shared out over the threads.
-fn share_keys(kernels: Kernels, heads: &[Problem<'_>], out: &mut [f32]) {
+fn share_keys(heads: &[Problem<'_>], out: &mut [f32]) {
     let spans = heads[0].keys().div_ceil(SPAN);
     let tasks = (0..heads.len() * spans).into_par_iter().with_max_len(1);
     let partials: Vec<Partial> = tasks.map(|task| heads[task / spans].span(task % spans)).collect();
     for (problem, partials) in heads.iter().zip(partials.chunks_exact(spans.max(1))) {
         let mut total = partials[0].clone();
         partials[1..].iter().for_each(|partial| total.merge(problem, partial));
-        total.store(kernels.precision, problem, out);
+        total.store(problem, out);
     }
 }
 
@@ -239,9 +275,7 @@ mod tests {
         [q, k, v]: [MatrixRef<'_>; 3],
         precision: Precision,
     ) -> Matrix {
-        let mut out = Matrix::default();
-        attend(Kernels { level, precision }, shape, &[Sequence { q, k, v }], &mut out);
-        out
+        attend(Kernels { level, precision }, shape, &[Sequence { q, k, v }]).to_matrix()
     }
 
     /// Attention in f64, straight from its definition.
@@ -355,8 +389,7 @@ mod tests {
             });
             let alone = sequences.map(|s| causal_attention(&shape, s.q, s.k, s.v, precision));
             let expected: Vec<f32> = alone.into_iter().flat_map(Matrix::into_vec).collect();
-            let mut out = random(3, 5, 9);
-            causal_attention_batch(&shape, &sequences, precision, &mut out);
+            let out = causal_attention_batch(&shape, &sequences, precision).to_matrix();
             assert_eq!((out.rows(), bits(out.as_slice())), (131, bits(&expected)));
         }
     }

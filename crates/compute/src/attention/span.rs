@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::panels::{HeadPanels, PackedHead};
 use super::softmax::{Scores, merge, soften};
 use super::{AttentionShape, Sequence};
-use crate::Precision;
 use crate::kernels::{KEYS, Kernels, Line, PANEL, Panels, Rows, Words, multiply_into, store_row};
 
 /// Keys whose results are summed on their own before they join the others': the unit of work when
@@ -241,7 +240,7 @@ impl Partial {
     }
 
     /// Writes the weighted means into the tile's rows of the result.
-    pub(super) fn store(&self, precision: Precision, problem: &Problem<'_>, out: &mut [f32]) {
+    pub(super) fn store(&self, problem: &Problem<'_>, out: &mut [f32]) {
         let (head_dim, group) = (problem.head_dim, problem.group);
         let width = out.len() / problem.queries.len().max(1);
         for (row, &sum) in self.sums.iter().enumerate() {
@@ -249,7 +248,7 @@ impl Partial {
             let out = &mut out[row / group * width + head * head_dim..][..head_dim];
             for (out, value) in out.iter_mut().zip(&self.values[row * self.width..]) {
                 // Keys out of sight may have turned -0 into 0; adding 0 makes all zeros alike.
-                *out = precision.round(value / sum + 0.0);
+                *out = value / sum + 0.0;
             }
         }
     }

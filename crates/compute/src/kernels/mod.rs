@@ -28,7 +28,7 @@ mod split;
 mod weights;
 
 pub(crate) use pack::{
-    LINES, Line, Strided, Words, expect, pack_columns, pack_matrix, pack_rows, store_row,
+    LINES, Line, Strided, Words, expect, load_row, pack_columns, pack_matrix, pack_rows, store_row,
     unpack_columns,
 };
 pub(crate) use product::{Panels, Rows, multiply_into};

@@ -72,6 +72,35 @@ pub(crate) fn store_row(kernels: Kernels, x: &[f32], words: &mut [u32]) {
     }
 }
 
+/// Writes the values of a row of `A` (`[row_words(inner)]`) to `x` (`[inner]`).
+pub(crate) fn load_row(kernels: Kernels, words: &[u32], x: &mut [f32]) {
+    match (kernels.precision, kernels.level) {
+        (Precision::Bf16, level) if level.multiplies_bf16() => load_pairs(level, words, x),
+        (Precision::Bf16 | Precision::F32, level) => load_full(level, words, x),
+    }
+}
+
+for_each_level! { fn load_full(words: &[u32], x: &mut [f32]) = load_full_body }
+for_each_level! { fn load_pairs(words: &[u32], x: &mut [f32]) = load_pairs_body }
+
+#[inline(always)]
+fn load_full_body<const FUSED: bool>(words: &[u32], x: &mut [f32]) {
+    for (x, word) in x.iter_mut().zip(words) {
+        *x = f32::from_bits(*word);
+    }
+}
+
+#[inline(always)]
+fn load_pairs_body<const FUSED: bool>(words: &[u32], x: &mut [f32]) {
+    let (pairs, last) = x.as_chunks_mut::<2>();
+    for ([low, high], word) in pairs.iter_mut().zip(words) {
+        (*low, *high) = (f32::from_bits(word << 16), f32::from_bits(word & 0xFFFF_0000));
+    }
+    if let [last] = last {
+        *last = f32::from_bits(words[pairs.len()] << 16);
+    }
+}
+
 for_each_level! { fn store_full(x: &[f32], words: &mut [u32]) = full_body }
 for_each_level! { fn store_rounded(x: &[f32], words: &mut [u32]) = rounded_body }
 

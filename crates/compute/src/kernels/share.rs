@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::product::{Finish, Output, Panels, Rows, multiply};
 use super::{Kernels, Line, PANEL, Words, store_row};
 use crate::activation::{Strips, gate};
-use crate::{Activation, MatrixRef, Precision};
+use crate::{Activation, LinearInput, Precision};
 
 /// Most rows of `x` a task takes through all panels.
 const ROWS: usize = 192;
@@ -16,10 +16,8 @@ const ROWS: usize = 192;
 const ROWS_WORTH_A_THREAD: usize = 48;
 
 thread_local! {
-    /// Columns of a gate and of what it gates, kept between calls.
+    /// Columns of a gate, of what it gates, and of their product, kept between calls.
     static STRIPS: Cell<Words> = const { Cell::new(Words::new()) };
-    /// The rows of `x` as the kernels read them, kept between calls.
-    static WORDS: Cell<Words> = const { Cell::new(Words::new()) };
 }
 
 /// Packed weights: `[panels][depth][PANEL]` words, and one bias per output up to the end of the last
@@ -36,16 +34,11 @@ pub(crate) struct Weights<'a> {
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub(crate) fn apply<const N: usize>(
-    kernels: Kernels,
-    x: MatrixRef<'_>,
-    layers: [Weights<'_>; N],
-    y: [&mut [f32]; N],
-) {
-    let mut y = y.into_iter();
+pub(crate) fn apply<const N: usize>(x: &LinearInput, layers: [Weights<'_>; N], y: [&mut [f32]; N]) {
+    let (kernels, mut y) = (x.kernels(), y.into_iter());
     let layers = layers.map(|layer| (layer, layer.output(x, y.next().expect("one per layer"))));
     let panels = layers.iter().map(|(layer, _)| layer.panel_count()).sum();
-    share(kernels, x, panels, |rows, first, range| {
+    share(x, panels, |rows, first, range| {
         let mut before = 0;
         for (layer, output) in &layers {
             let after = before + layer.panel_count();
@@ -58,53 +51,65 @@ pub(crate) fn apply<const N: usize>(
     });
 }
 
-/// `activation(x · Gᵀ) · (x · Uᵀ)` into `y`, `[tokens, out]`, for the layers `[G, U]`: a strip of both
-/// at a time, so that neither is ever whole.
+/// `activation(x · Gᵀ) · (x · Uᵀ)`, `[tokens, out]`, for the layers `[G, U]`: a strip of both at a time,
+/// so that neither is ever whole.
 ///
 /// # Panics
 /// When the shapes do not fit.
 pub(crate) fn apply_gated(
-    kernels: Kernels,
-    x: MatrixRef<'_>,
+    x: &LinearInput,
     layers: [Weights<'_>; 2],
     activation: Activation,
-    y: &mut [f32],
-) {
-    let outputs = layers[0].outputs;
+) -> LinearInput {
+    let (kernels, outputs) = (x.kernels(), layers[0].outputs);
+    assert_eq!((layers[0].inputs, layers[1].inputs), (x.cols(), x.cols()));
     assert_eq!(layers[1].outputs, outputs, "a gate for every output");
-    let output = layers[0].output(x, y);
-    share(kernels, x, layers[0].panel_count(), |rows, first, range| {
+    let mut y = LinearInput::new(kernels, x.rows(), outputs);
+    let (words, stride) = y.words_mut();
+    let output = Output { start: words.as_mut_ptr().cast(), stride, columns: stride };
+    share(x, layers[0].panel_count(), |rows, first, range| {
         let at_once =
             if rows.count <= kernels.max_rows() { kernels.panels_at_once(rows.count) } else { 1 };
         let (width, output) = (at_once * PANEL, output.below(first));
         let mut memory = STRIPS.take();
-        let strips = memory.values(2 * rows.count * width).split_at_mut(rows.count * width);
+        let [gates, ups, products] = strips(memory.values(3 * rows.count * width));
         for panel in range.clone().step_by(at_once) {
             let panels = panel..range.end.min(panel + at_once);
-            for (layer, strip) in layers.iter().zip([&mut *strips.0, &mut *strips.1]) {
+            for (layer, strip) in layers.iter().zip([&mut *gates, &mut *ups]) {
                 let start = strip.as_mut_ptr().wrapping_sub(panel * PANEL);
                 let strip = Output { start, stride: width, columns: outputs };
                 // SAFETY: the strip has every row and the columns of these panels.
                 unsafe { layer.run(kernels, rows, panels.clone(), strip) }
             }
-            let columns = panel * PANEL..outputs.min(panels.end * PANEL);
-            let own = |row| {
-                let start = output.below(row).start.wrapping_add(columns.start);
-                // SAFETY: `output` has the row, and these columns are this task's own.
-                unsafe { std::slice::from_raw_parts_mut(start, columns.len()) }
-            };
-            let strips = Strips { gate: strips.0, up: strips.1, width };
-            gate(kernels, activation, strips, &mut (0..rows.count).map(own).collect::<Vec<_>>());
+            gate(kernels, activation, Strips { gate: gates, up: ups }, products);
+            let (before, columns) =
+                (panel * PANEL, outputs.min(panels.end * PANEL) - panel * PANEL);
+            let (before, count) = (kernels.row_words(before), kernels.row_words(columns));
+            for (row, products) in products.chunks_exact(width).enumerate() {
+                let start = output.below(row).start.wrapping_add(before).cast();
+                // SAFETY: `output` has the row, these columns are this task's own, and panels begin
+                // with whole words.
+                let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
+                store_row(kernels, &products[..columns], words);
+            }
         }
         STRIPS.set(memory);
     });
+    y
+}
+
+/// Three strips of one length.
+fn strips(memory: &mut [f32]) -> [&mut [f32]; 3] {
+    let length = memory.len() / 3;
+    let (first, rest) = memory.split_at_mut(length);
+    let (second, third) = rest.split_at_mut(length);
+    [first, second, third]
 }
 
 /// Shares out some rows and all of `panels` panels, or where rows are few all rows and some panels:
 /// `work` gets the rows as the kernels read them, the index of the first, and the panels.
 pub(super) fn share(
-    kernels: Kernels,
-    x: MatrixRef<'_>,
+    x: &LinearInput,
     panels: usize,
     work: impl Fn(Rows<'_>, usize, Range<usize>) + Sync,
 ) {
@@ -113,19 +118,19 @@ pub(super) fn share(
         let flops = 2 * x.rows().max(1) * x.cols() * panels * PANEL;
         let tasks = (4 * threads).min(flops.div_ceil(1 << 19)).max(1);
         let share = panels.div_ceil(tasks).next_multiple_of(4).max(1);
-        return with_words(kernels, x, |rows| {
-            (0..panels.div_ceil(share)).into_par_iter().for_each(|task| {
-                work(rows, 0, task * share..panels.min((task + 1) * share));
-            });
+        let rows = x.view(0..x.rows());
+        return (0..panels.div_ceil(share)).into_par_iter().for_each(|task| {
+            work(rows, 0, task * share..panels.min((task + 1) * share));
         });
     }
     let tasks = x.rows().div_ceil(ROWS).next_multiple_of(threads);
     // Whole tiles, as evenly as they go.
-    let tiles = x.rows().div_ceil(kernels.max_rows());
-    let first = |task: usize| x.rows().min(task * tiles / tasks * kernels.max_rows());
+    let tallest = x.kernels().max_rows();
+    let tiles = x.rows().div_ceil(tallest);
+    let first = |task: usize| x.rows().min(task * tiles / tasks * tallest);
     (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
         let range = first(task)..first(task + 1);
-        with_words(kernels, x.view_rows(range.clone()), |rows| work(rows, range.start, 0..panels));
+        work(x.view(range.clone()), range.start, 0..panels);
     });
 }
 
@@ -160,21 +165,8 @@ impl Weights<'_> {
     }
 
     /// Where the layer's result for `x` goes.
-    fn output(self, x: MatrixRef<'_>, y: &mut [f32]) -> Output {
+    fn output(self, x: &LinearInput, y: &mut [f32]) -> Output {
         assert_eq!((x.cols(), x.rows() * self.outputs), (self.inputs, y.len()));
         Output { start: y.as_mut_ptr(), stride: self.outputs, columns: self.outputs }
     }
-}
-
-/// Calls `work` with the rows of `x` as the kernels read them.
-fn with_words(kernels: Kernels, x: MatrixRef<'_>, work: impl FnOnce(Rows<'_>)) {
-    // A line more than needed: rows a power of two apart would share their cache sets.
-    let stride = kernels.row_words(x.cols()).next_multiple_of(16) + 16;
-    let mut memory = WORDS.take();
-    let words = memory.first(stride * x.rows());
-    for (row, words) in words.chunks_exact_mut(stride).enumerate().take(x.rows()) {
-        store_row(kernels, x.row(row), &mut words[..kernels.row_words(x.cols())]);
-    }
-    work(Rows { words, stride, count: x.rows() });
-    WORDS.set(memory);
 }

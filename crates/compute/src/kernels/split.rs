@@ -13,7 +13,7 @@ use super::product::{Finish, Output, Panels, Rows, multiply};
 use super::share::share;
 use super::{Kernels, Line, PANEL, Words, for_each_level, pack_matrix, store_row};
 use crate::precision::round_bf16;
-use crate::{KernelLevel, Matrix, MatrixRef, Precision};
+use crate::{KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
 
 thread_local! {
     /// The small parts of the rows, kept between calls.
@@ -45,8 +45,9 @@ impl SplitPanels {
     /// `x · matrixᵀ` into `y`, `[rows, n]` both.
     pub(crate) fn multiply(&self, x: MatrixRef<'_>, y: &mut [f32]) {
         assert_eq!((x.cols(), x.rows() * self.n), (self.n, y.len()));
+        let large = LinearInput::pack_for(self.kernels, x);
         let output = Output { start: y.as_mut_ptr(), stride: self.n, columns: self.n };
-        share(self.kernels, x, self.n.div_ceil(PANEL), |rows, first, range| {
+        share(&large, self.n.div_ceil(PANEL), |rows, first, range| {
             let mut memory = SMALL.take();
             let part = x.view_rows(first..first + rows.count);
             let words = memory.first(rows.stride * rows.count);
@@ -56,6 +57,7 @@ impl SplitPanels {
             unsafe { self.run((rows, small), range, output.below(first)) }
             SMALL.set(memory);
         });
+        large.recycle();
     }
 
     /// The panels `range`, one after another, the small products first.

@@ -1,6 +1,6 @@
 //! How strong every input of every layer is.
 
-use compute::MatrixRef;
+use compute::LinearInput;
 use serde::{Deserialize, Serialize};
 
 use crate::{BlockSpec, Error, Result, Site, Spec};
@@ -38,8 +38,10 @@ impl InputProfile {
     }
 
     /// Takes in the input `x`, `[tokens, in]`, of a stage.
-    pub(super) fn add(&mut self, block: usize, stage: usize, x: MatrixRef<'_>) {
-        compute::add_squared_column_norms(x, &mut self.blocks[block][stage].squared_norms);
+    pub(super) fn add(&mut self, block: usize, stage: usize, x: &LinearInput) {
+        let x = x.to_matrix();
+        compute::add_squared_column_norms(x.view(), &mut self.blocks[block][stage].squared_norms);
+        x.recycle();
     }
 
     /// Refuses a profile with a value that is not finite.

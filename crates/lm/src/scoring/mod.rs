@@ -9,7 +9,7 @@ mod observed;
 mod pooled;
 mod source;
 
-use compute::{Matrix, MatrixRef};
+use compute::{LinearInput, Matrix};
 use serde::{Deserialize, Serialize};
 
 use crate::{Batch, Model, Observer, Result, Spec, cost};
@@ -119,7 +119,7 @@ fn run_watched(
     (model, source): (&Model, &Source),
     chunks: &[Chunk<'_>],
     blocks: usize,
-    watch: &mut dyn FnMut(usize, usize, MatrixRef<'_>),
+    watch: &mut dyn FnMut(usize, usize, &LinearInput),
     observer: &dyn Observer,
 ) -> Result<Vec<Matrix>> {
     let mut states =
@@ -129,7 +129,7 @@ fn run_watched(
             for (state, chunk) in states.iter_mut().zip(chunks) {
                 observer.check()?;
                 let lengths = chunk.lengths();
-                let watch = |stage: usize, input: MatrixRef<'_>| watch(index, stage, input);
+                let watch = |stage: usize, input: &LinearInput| watch(index, stage, input);
                 let batch = &mut Batch::fresh(&lengths);
                 *state = block.run_watched(std::mem::take(state), batch, watch);
                 observer.advanced(chunk.tokens() as u64);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use compute::LinearInput;
+
 use super::chunks::{Chunk, chunks, groups};
 use super::inputs::InputProfile;
 use super::moments::TokenMoments;
@@ -41,8 +43,7 @@ pub fn observe(
     let mut scores = vec![Vec::new(); sequences.len()];
     for group in groups(&chunks, capacity) {
         let group = &chunks[group];
-        let mut watch =
-            |block, stage, input: compute::MatrixRef<'_>| inputs.add(block, stage, input);
+        let mut watch = |block, stage, input: &LinearInput| inputs.add(block, stage, input);
         let states = run_watched((model, &source), group, blocks, &mut watch, observer)?;
         source.with_head(model, |head| {
             group.iter().zip(&states).try_for_each(|(chunk, state)| {

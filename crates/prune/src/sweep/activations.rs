@@ -1,6 +1,6 @@
 //! Activations of all calibration tokens, kept from stage to stage.
 
-use compute::{Linear, Matrix, MatrixRef, Precision};
+use compute::{Linear, LinearInput, Matrix, MatrixRef, Precision};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
 
@@ -30,13 +30,17 @@ pub(super) struct Chunk {
 /// A matrix at rest: two bytes a value where the arithmetic is bf16, for its values are bf16.
 enum Held {
     F32(Matrix),
+    Bf16(Narrow),
+}
+
+/// A matrix of bf16 numbers, `[rows, cols]`.
+#[derive(Default)]
+struct Narrow {
+    rows: usize,
+    cols: usize,
     /// More values may follow those of the matrix: memory once taken is used again from block to
     /// block.
-    Bf16 {
-        rows: usize,
-        cols: usize,
-        values: Vec<bf16>,
-    },
+    values: Vec<bf16>,
 }
 
 impl Held {
@@ -44,7 +48,7 @@ impl Held {
     fn empty(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Held::F32(Matrix::default()),
-            Precision::Bf16 => Held::Bf16 { rows: 0, cols: 0, values: Vec::new() },
+            Precision::Bf16 => Held::Bf16(Narrow::default()),
         }
     }
 
@@ -52,16 +56,18 @@ impl Held {
     fn store(&mut self, matrix: &Matrix) {
         match self {
             Held::F32(held) => copy(matrix, held),
-            Held::Bf16 { rows, cols, values } => {
-                (*rows, *cols) = (matrix.rows(), matrix.cols());
-                let count = matrix.as_slice().len();
-                if values.len() < count {
-                    // none of the old values is wanted
-                    *values = Vec::new();
-                    values.resize(count, bf16::ZERO);
-                }
-                compute::narrow(matrix.as_slice(), &mut values[..count]);
+            Held::Bf16(held) => {
+                let values = held.reshape(matrix.rows(), matrix.cols());
+                compute::narrow(matrix.as_slice(), values);
             }
+        }
+    }
+
+    /// Takes the values of `input`, in the memory it has.
+    fn store_input(&mut self, input: &LinearInput) {
+        match self {
+            Held::F32(held) => input.unpack_into(held),
+            Held::Bf16(held) => input.narrow_into(held.reshape(input.rows(), input.cols())),
         }
     }
 
@@ -69,11 +75,36 @@ impl Held {
     fn load(&self, matrix: &mut Matrix) {
         match self {
             Held::F32(held) => copy(held, matrix),
-            Held::Bf16 { rows, cols, values } => {
-                matrix.reshape(*rows, *cols);
-                compute::widen(&values[..rows * cols], matrix.as_mut_slice());
+            Held::Bf16(held) => {
+                matrix.reshape(held.rows, held.cols);
+                compute::widen(held.values(), matrix.as_mut_slice());
             }
         }
+    }
+
+    /// The values as the input of linears.
+    fn to_input(&self) -> LinearInput {
+        match self {
+            Held::F32(held) => LinearInput::pack(held.view(), Precision::F32),
+            Held::Bf16(held) => LinearInput::from_bf16(held.rows, held.cols, held.values()),
+        }
+    }
+}
+
+impl Narrow {
+    /// Makes this `[rows, cols]`; the values are whatever was there.
+    fn reshape(&mut self, rows: usize, cols: usize) -> &mut [bf16] {
+        (self.rows, self.cols) = (rows, cols);
+        if self.values.len() < rows * cols {
+            // none of the old values is wanted
+            self.values = Vec::new();
+            self.values.resize(rows * cols, bf16::ZERO);
+        }
+        &mut self.values[..rows * cols]
+    }
+
+    fn values(&self) -> &[bf16] {
+        &self.values[..self.rows * self.cols]
     }
 }
 
@@ -84,10 +115,11 @@ fn copy(from: &Matrix, to: &mut Matrix) {
 }
 
 impl Chunk {
-    /// The chunk's state at its own stage, for `stages` stages to be run, in the memory of `scratch`. The
-    /// residual is there only if it is needed.
-    pub(super) fn state(&self, frame: &Frame, stages: usize, scratch: Scratch) -> BlockState {
-        let Scratch { mut residual, mut input } = scratch;
+    /// The chunk's state at its own stage, for `stages` stages to be run, in the memory of a state before.
+    /// The residual is there only if it is needed.
+    pub(super) fn state(&self, frame: &Frame, stages: usize, memory: BlockState) -> BlockState {
+        let BlockState { mut residual, input, .. } = memory;
+        input.recycle();
         if self.stage == 0 {
             self.residual.load(&mut residual);
             return frame.begin(residual);
@@ -95,8 +127,7 @@ impl Chunk {
         if self.changes_residual(frame, self.stage + stages) {
             self.residual.load(&mut residual);
         }
-        self.input.load(&mut input);
-        BlockState { residual, input, stage: self.stage }
+        BlockState { residual, input: self.input.to_input(), stage: self.stage }
     }
 
     /// Whether a stage from the chunk's own one up to `end` changes the residual.
@@ -105,8 +136,13 @@ impl Chunk {
     }
 
     /// The chunk's state after the stages of `linears`, the first of which is its own stage.
-    fn state_after(&self, frame: &Frame, linears: &[Vec<Linear>], scratch: Scratch) -> BlockState {
-        let mut state = self.state(frame, linears.len(), scratch);
+    fn state_after(
+        &self,
+        frame: &Frame,
+        linears: &[Vec<Linear>],
+        memory: BlockState,
+    ) -> BlockState {
+        let mut state = self.state(frame, linears.len(), memory);
         for stage in linears {
             state = frame.step(state, stage, &mut Batch::fresh(&self.lengths));
         }
@@ -120,11 +156,11 @@ impl Chunk {
         frame: &Frame,
         linears: &[Vec<Linear>],
         statistics: &mut [InputStatistics],
-        scratch: Scratch,
+        memory: BlockState,
     ) -> BlockState {
-        let mut state = self.state(frame, linears.len(), scratch);
+        let mut state = self.state(frame, linears.len(), memory);
         for (statistics, linears) in statistics.iter_mut().zip(linears) {
-            self.add_to(statistics, state.input.view());
+            self.add_input_to(statistics, &state.input);
             state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
         }
         state
@@ -138,6 +174,13 @@ impl Chunk {
         }
     }
 
+    /// The same of an input in the layout of linears.
+    fn add_input_to(&self, statistics: &mut InputStatistics, input: &LinearInput) {
+        let input = input.to_matrix();
+        self.add_to(statistics, input.view());
+        input.recycle();
+    }
+
     /// Holds `state` from now on: the input of the next stage, or none where the block is done.
     fn keep(&mut self, state: &BlockState, frame: &Frame) {
         let done = state.stage == frame.spec().stages.len();
@@ -146,21 +189,8 @@ impl Chunk {
         }
         self.stage = if done { 0 } else { state.stage };
         if !done {
-            self.input.store(&state.input);
+            self.input.store_input(&state.input);
         }
-    }
-}
-
-/// Memory that goes from chunk to chunk.
-#[derive(Default)]
-pub(super) struct Scratch {
-    residual: Matrix,
-    input: Matrix,
-}
-
-impl Scratch {
-    pub(super) fn of(state: BlockState) -> Self {
-        Self { residual: state.residual, input: state.input }
     }
 }
 
@@ -202,15 +232,16 @@ impl Activations {
     ) -> Result<InputStatistics> {
         let stage = &frame.spec().stages[self.stage() + linears.len()];
         let mut statistics = InputStatistics::of_stage(stage, needs);
-        let mut scratch = Scratch::default();
+        let (mut state, mut input) = (BlockState::default(), Matrix::default());
         for chunk in &self.chunks {
             observer.check()?;
             if linears.is_empty() && chunk.stage > 0 {
-                chunk.input.load(&mut scratch.input);
+                chunk.input.load(&mut input);
+                chunk.add_to(&mut statistics, input.view());
             } else {
-                scratch = Scratch::of(chunk.state_after(frame, linears, scratch));
+                state = chunk.state_after(frame, linears, state);
+                chunk.add_input_to(&mut statistics, &state.input);
             }
-            chunk.add_to(&mut statistics, scratch.input.view());
         }
         Ok(statistics)
     }
@@ -225,10 +256,10 @@ impl Activations {
         observer: &dyn Observer,
     ) -> Result<Vec<InputStatistics>> {
         let mut statistics = no_statistics(frame, needs);
-        let mut scratch = Scratch::default();
+        let mut state = BlockState::default();
         for chunk in &self.chunks {
             observer.check()?;
-            scratch = Scratch::of(chunk.measured(frame, linears, &mut statistics, scratch));
+            state = chunk.measured(frame, linears, &mut statistics, state);
         }
         Ok(statistics)
     }
@@ -242,12 +273,11 @@ impl Activations {
         observer: &dyn Observer,
     ) -> Result<Vec<InputStatistics>> {
         let mut statistics = no_statistics(frame, needs);
-        let mut scratch = Scratch::default();
+        let mut state = BlockState::default();
         for chunk in &mut self.chunks {
             observer.check()?;
-            let state = chunk.measured(frame, linears, &mut statistics, scratch);
+            state = chunk.measured(frame, linears, &mut statistics, state);
             chunk.keep(&state, frame);
-            scratch = Scratch::of(state);
         }
         Ok(statistics)
     }
@@ -264,8 +294,8 @@ impl Activations {
         let (mut difference, mut total) = (0.0, 0.0);
         for chunk in &mut self.chunks {
             observer.check()?;
-            let other = chunk.state_after(frame, other, Scratch::default()).residual;
-            let state = chunk.state_after(frame, dense, Scratch::default());
+            let other = chunk.state_after(frame, other, BlockState::default()).residual;
+            let state = chunk.state_after(frame, dense, BlockState::default());
             for (dense, other) in state.residual.as_slice().iter().zip(other.as_slice()) {
                 difference += f64::from(dense - other).powi(2);
                 total += f64::from(*dense).powi(2);
@@ -297,7 +327,7 @@ impl Activations {
         let stage = &frame.spec().stages[self.stage() + linears.len()];
         let mut statistics = InputStatistics::of_stage(stage, needs);
         self.advance_with(frame, linears, observer, |chunk, state| {
-            chunk.add_to(&mut statistics, state.input.view());
+            chunk.add_input_to(&mut statistics, &state.input);
         })?;
         Ok(statistics)
     }
@@ -309,13 +339,12 @@ impl Activations {
         observer: &dyn Observer,
         mut look: impl FnMut(&Chunk, &BlockState),
     ) -> Result<()> {
-        let mut scratch = Scratch::default();
+        let mut state = BlockState::default();
         for chunk in &mut self.chunks {
             observer.check()?;
-            let state = chunk.state_after(frame, linears, scratch);
+            state = chunk.state_after(frame, linears, state);
             look(chunk, &state);
             chunk.keep(&state, frame);
-            scratch = Scratch::of(state);
         }
         Ok(())
     }

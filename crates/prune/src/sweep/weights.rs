@@ -2,9 +2,9 @@
 
 use calib::CalibrationSet;
 use compute::Linear;
-use lm::{BlockSpec, Frame, Observer, Spec};
+use lm::{BlockSpec, BlockState, Frame, Observer, Spec};
 
-use super::activations::{Activations, Scratch};
+use super::activations::Activations;
 use crate::token_weights::by_attention;
 use crate::{Result, TokenWeights};
 
@@ -28,14 +28,13 @@ impl Activations {
         least: f64,
         observer: &dyn Observer,
     ) -> Result<()> {
-        let mut scratch = Scratch::default();
+        let mut state = BlockState::default();
         for chunk in &mut self.chunks {
             observer.check()?;
-            let state = chunk.state(frame, 0, scratch);
-            let received = frame.attention_received(linears, state.input.view(), &chunk.lengths);
+            state = chunk.state(frame, 0, state);
+            let received = frame.attention_received(linears, &state.input, &chunk.lengths);
             let weights = received.iter().flat_map(|received| by_attention(received, least));
             chunk.weights = Some(weights.collect());
-            scratch = Scratch::of(state);
         }
         Ok(())
     }

@@ -30,12 +30,13 @@ pub(crate) fn naive(
             let mut squares = vec![0.0; stage.linears[0].inputs];
             for residual in &residuals {
                 let mut state = frame.begin(residual.clone());
-                let weights = token_weights(weights, &frame, &dense[0], &state.input);
+                let weights = token_weights(weights, &frame, &dense[0], &state.input.to_matrix());
                 for linears in &used[..number] {
                     state = frame.step(state, linears, &mut Batch::fresh(&[residual.rows()]));
                 }
+                let input = state.input.to_matrix();
                 for (row, weight) in weights.iter().enumerate() {
-                    let values = state.input.row(row).iter().map(|x| f64::from(*x).powi(2));
+                    let values = input.row(row).iter().map(|x| f64::from(*x).powi(2));
                     squares.iter_mut().zip(values).for_each(|(sum, x)| *sum += weight * x);
                 }
             }
