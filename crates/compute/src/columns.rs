@@ -3,10 +3,12 @@
 use rayon::prelude::*;
 
 use crate::kernels::for_each_level;
-use crate::{KernelLevel, MatrixRef};
+use crate::{KernelLevel, LinearInput, MatrixRef};
 
 /// Columns a task takes at least: one page of cache lines.
 const COLUMNS: usize = 128;
+/// Rows of an input that a task unpacks at a time: with its columns they fit the first cache.
+const ROWS: usize = 16;
 
 /// Adds `Σ x²` over the rows of `x` (`[tokens, in]`) to `sums` (`[in]`), in `f64`.
 ///
@@ -19,11 +21,35 @@ const COLUMNS: usize = 128;
 pub fn add_squared_column_norms(x: MatrixRef<'_>, sums: &mut [f64]) {
     assert_eq!(sums.len(), x.cols(), "one sum per column");
     let level = KernelLevel::active();
+    for_columns(sums, |first, sums| add_squares(level, x, first, sums));
+}
+
+/// [`add_squared_column_norms`] of an input in the layout of linears.
+///
+/// # Panics
+/// When `sums` does not have one value per column.
+pub fn add_squared_input_norms(x: &LinearInput, sums: &mut [f64]) {
+    assert_eq!(sums.len(), x.cols(), "one sum per column");
+    let level = KernelLevel::active();
+    for_columns(sums, |first, sums| {
+        let mut values = vec![0.0; ROWS * sums.len()];
+        for start in (0..x.rows()).step_by(ROWS) {
+            let rows = start..x.rows().min(start + ROWS);
+            let values = &mut values[..rows.len() * sums.len()];
+            for (row, values) in rows.clone().zip(values.chunks_exact_mut(sums.len())) {
+                x.load(row, first, values);
+            }
+            add_squares(level, MatrixRef::new(rows.len(), sums.len(), values), 0, sums);
+        }
+    });
+}
+
+/// Shares out the columns: `work` gets the first of some, a multiple of 16, and their sums.
+fn for_columns(sums: &mut [f64], work: impl Fn(usize, &mut [f64]) + Sync) {
     let share = sums.len().div_ceil(rayon::current_num_threads()).next_multiple_of(16);
     let columns = share.max(COLUMNS);
-    sums.par_chunks_mut(columns).enumerate().for_each(|(task, sums)| {
-        add_squares(level, x, task * columns, sums);
-    });
+    let tasks = sums.par_chunks_mut(columns).enumerate();
+    tasks.for_each(|(task, sums)| work(task * columns, sums));
 }
 
 for_each_level! {
@@ -52,6 +78,7 @@ fn add_squares_body<const FUSED: bool>(x: MatrixRef<'_>, first: usize, sums: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
     use crate::testing::{in_pool, random};
 
     #[test]
@@ -69,6 +96,10 @@ mod tests {
                 let mut sums = start.clone();
                 in_pool(threads, || add_squared_column_norms(x.view(), &mut sums));
                 assert_eq!(sums, plain);
+                let input = LinearInput::pack(x.view(), Precision::F32);
+                let mut sums = start.clone();
+                in_pool(threads, || add_squared_input_norms(&input, &mut sums));
+                assert_eq!(sums, plain);
             }
             for level in KernelLevel::available() {
                 let mut sums = start.clone();
@@ -79,6 +110,17 @@ mod tests {
             add_squared_column_norms(x.view_rows(0..rows / 3), &mut halves);
             add_squared_column_norms(x.view_rows(rows / 3..rows), &mut halves);
             assert_eq!(halves, plain);
+        }
+    }
+
+    #[test]
+    fn a_rounded_input_has_the_norms_of_its_values() {
+        for (rows, cols) in [(0, 3), (1, 1), (7, 33), (129, 127), (65, 700)] {
+            let input = LinearInput::pack(random(rows, cols, 1).view(), Precision::Bf16);
+            let [mut found, mut plain] = [vec![0.5; cols], vec![0.5; cols]];
+            in_pool(3, || add_squared_input_norms(&input, &mut found));
+            add_squared_column_norms(input.to_matrix().view(), &mut plain);
+            assert_eq!(found, plain);
         }
     }
 

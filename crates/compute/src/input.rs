@@ -129,6 +129,12 @@ impl LinearInput {
         (bytemuck::cast_slice_mut(self.words.as_mut_slice()), stride)
     }
 
+    /// Writes the values of a row from column `first` on, an even number, to `x`.
+    pub(crate) fn load(&self, row: usize, first: usize, x: &mut [f32]) {
+        debug_assert!(first.is_multiple_of(2), "a word may hold two values");
+        load_row(self.kernels, &self.row(row)[self.kernels.row_words(first)..], x);
+    }
+
     /// Rows that one task takes at least.
     pub(crate) fn rows_of_a_piece(&self) -> usize {
         (PIECE / 4 / self.cols.max(1)).max(1)

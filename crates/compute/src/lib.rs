@@ -20,6 +20,7 @@ mod kernels;
 mod level;
 mod linear;
 mod log_moments;
+mod log_softmax;
 mod log_sum;
 mod mapped;
 mod matrix;
@@ -47,7 +48,7 @@ pub use attention::{
     causal_attention_batch, causal_attention_cached,
 };
 pub use awake::awake;
-pub use columns::add_squared_column_norms;
+pub use columns::{add_squared_column_norms, add_squared_input_norms};
 pub use divergence::{SoftmaxDivergence, softmax_divergence};
 pub use eigen::eigenvalues;
 pub use factor::inverse_factor;
@@ -57,6 +58,7 @@ pub use input::LinearInput;
 pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use log_moments::{LogMoments, log_moments};
+pub use log_softmax::{LogProbability, log_softmax};
 pub use log_sum::log_sum_exp;
 pub use mapped::MappedFile;
 pub use matrix::{Matrix, MatrixRef};

@@ -102,6 +102,12 @@ impl Linear {
         apply(x, layers.map(Self::weights), y);
     }
 
+    /// The weights, for an input that is held to the layer.
+    pub(crate) fn checked_weights(&self, x: &LinearInput) -> Weights<'_> {
+        self.check(x);
+        self.weights()
+    }
+
     /// Holds an input to the layer.
     fn check(&self, x: &LinearInput) {
         assert_eq!(x.cols(), self.inputs, "the input's width is the layer's");

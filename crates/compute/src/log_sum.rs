@@ -6,6 +6,26 @@ use crate::kernels::for_each_level;
 
 /// Sums that do not wait for each other.
 const LANES: usize = 16;
+/// Values that are summed on their own before they join the others', so that they may be made and
+/// forgotten some at a time.
+pub(crate) const STRIP: usize = 512;
+
+/// What a softmax needs to know of [`STRIP`] values, or of fewer at the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct StripSum {
+    /// The largest value.
+    pub(crate) largest: f32,
+    /// `Σ exp(value − largest)`.
+    pub(crate) sum: f64,
+}
+
+impl StripSum {
+    pub(crate) fn of(level: KernelLevel, values: &[f32]) -> Self {
+        debug_assert!(values.len() <= STRIP);
+        let (largest, sum) = strip_sum(level, values);
+        Self { largest, sum }
+    }
+}
 
 /// `ln Σ exp(values)`, within 1e-6 of its value; minus infinity where there are no values.
 ///
@@ -15,10 +35,24 @@ pub fn log_sum_exp(values: &[f32]) -> f64 {
     log_sum(KernelLevel::active(), values)
 }
 
-for_each_level! { fn log_sum(values: &[f32]) -> f64 = log_sum_body }
+fn log_sum(level: KernelLevel, values: &[f32]) -> f64 {
+    let strips: Vec<_> = values.chunks(STRIP).map(|strip| StripSum::of(level, strip)).collect();
+    log_sum_of_strips(&strips).0
+}
+
+/// `ln Σ exp` of the values of all strips, and the largest value.
+pub(crate) fn log_sum_of_strips(strips: &[StripSum]) -> (f64, f32) {
+    let largest = strips.iter().map(|strip| strip.largest).fold(f32::NEG_INFINITY, f32::max);
+    let total = |total: f64, strip: &StripSum| {
+        total + strip.sum * (f64::from(strip.largest) - f64::from(largest)).exp()
+    };
+    (f64::from(largest) + strips.iter().fold(0.0, total).ln(), largest)
+}
+
+for_each_level! { fn strip_sum(values: &[f32]) -> (f32, f64) = strip_sum_body }
 
 #[inline(always)]
-fn log_sum_body<const FUSED: bool>(values: &[f32]) -> f64 {
+fn strip_sum_body<const FUSED: bool>(values: &[f32]) -> (f32, f64) {
     let (chunks, tail) = values.as_chunks::<LANES>();
     let largest = largest(values);
     // Plain loops: what is called through a closure of the standard library may not be compiled for the
@@ -33,7 +67,7 @@ fn log_sum_body<const FUSED: bool>(values: &[f32]) -> f64 {
     for &value in tail {
         total += f64::from(exp::<FUSED>(value - largest));
     }
-    f64::from(largest) + total.ln()
+    (largest, total)
 }
 
 /// The largest value; minus infinity where there are none.
@@ -56,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_sum_is_that_of_the_definition_at_every_level() {
-        for length in [1, 15, 16, 17, 33, 1000, 49_152] {
+        for length in [1, 15, 16, 17, 33, 511, 512, 513, 1000, 49_152] {
             for spread in [0.1, 10.0, 1000.0] {
                 let values: Vec<f32> =
                     random(1, length, 3).as_slice().iter().map(|value| value * spread).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use compute::{Linear, Matrix, MatrixRef, Precision, rms_norm};
+use compute::{Linear, LogProbability, Matrix, MatrixRef, Precision, log_softmax, rms_norm};
 use rayon::prelude::*;
 
 use crate::block::Frame;
@@ -209,6 +209,22 @@ impl OutputHead {
     /// Number of logits of a token.
     pub fn vocabulary(&self) -> usize {
         self.linear.outputs()
+    }
+
+    /// The log-probabilities of the tokens that `wanted` names, `(row, token)` sorted by rows, where the
+    /// residual stream after the last block is `residual`, `[tokens, hidden]`.
+    ///
+    /// # Panics
+    /// When `wanted` is not sorted or names a row or a token that is not there.
+    pub fn log_probabilities(
+        &self,
+        residual: MatrixRef<'_>,
+        wanted: &[(usize, usize)],
+    ) -> Vec<LogProbability> {
+        let normed = rms_norm(residual, &self.norm, self.epsilon, self.precision);
+        let found = log_softmax(&self.linear, &normed, wanted);
+        normed.recycle();
+        found
     }
 
     /// Logits, `[tokens, vocabulary]`, of the residual stream after the last block.

@@ -1,6 +1,6 @@
 //! What is measured of a site's input.
 
-use compute::{Matrix, MatrixRef};
+use compute::{LinearInput, Matrix, MatrixRef};
 use rayon::prelude::*;
 
 use crate::{Error, Result};
@@ -82,6 +82,22 @@ impl InputStatistics {
         }
         self.tokens += x.rows() as f64;
         self.sequences += sequences as u64;
+    }
+
+    /// [`InputStatistics::add`] of an input in the layout of linears.
+    ///
+    /// # Panics
+    /// When `x` has another width.
+    pub fn add_input(&mut self, x: &LinearInput, sequences: usize) {
+        if self.gram.is_some() || self.sums.is_some() {
+            let values = x.to_matrix();
+            self.add(values.view(), sequences);
+            values.recycle();
+        } else {
+            compute::add_squared_input_norms(x, &mut self.squared_norms);
+            self.tokens += x.rows() as f64;
+            self.sequences += sequences as u64;
+        }
     }
 
     /// [`InputStatistics::add`] with row `t` of `x` counted `weights[t]` times (0 or more): the sums

@@ -32,7 +32,7 @@ pub(crate) use pack::{
     unpack_columns,
 };
 pub(crate) use product::{Panels, Rows, multiply_into};
-pub(crate) use share::{Weights, apply, apply_gated};
+pub(crate) use share::{Weights, apply, apply_gated, apply_in_strips};
 pub(crate) use split::SplitPanels;
 pub(crate) use weights::{KEYS, ROWS, ScoreRows, Weighed, larger, weigh};
 

@@ -11,7 +11,9 @@ use crate::activation::{Strips, gate};
 use crate::{Activation, LinearInput, Precision};
 
 /// Most rows of `x` a task takes through all panels.
-const ROWS: usize = 192;
+const ROWS: usize = 320;
+/// Panels that stay together where the threads share them.
+pub(super) const PANELS: usize = 4;
 /// Fewer rows than this for each thread, and the threads share the panels, not the rows.
 const ROWS_WORTH_A_THREAD: usize = 48;
 
@@ -38,7 +40,7 @@ pub(crate) fn apply<const N: usize>(x: &LinearInput, layers: [Weights<'_>; N], y
     let (kernels, mut y) = (x.kernels(), y.into_iter());
     let layers = layers.map(|layer| (layer, layer.output(x, y.next().expect("one per layer"))));
     let panels = layers.iter().map(|(layer, _)| layer.panel_count()).sum();
-    share(x, panels, |rows, first, range| {
+    share(x, panels, PANELS, |rows, first, range| {
         let mut before = 0;
         for (layer, output) in &layers {
             let after = before + layer.panel_count();
@@ -67,7 +69,7 @@ pub(crate) fn apply_gated(
     let mut y = LinearInput::new(kernels, x.rows(), outputs);
     let (words, stride) = y.words_mut();
     let output = Output { start: words.as_mut_ptr().cast(), stride, columns: stride };
-    share(x, layers[0].panel_count(), |rows, first, range| {
+    share(x, layers[0].panel_count(), PANELS, |rows, first, range| {
         let at_once =
             if rows.count <= kernels.max_rows() { kernels.panels_at_once(rows.count) } else { 1 };
         let (width, output) = (at_once * PANEL, output.below(first));
@@ -106,18 +108,49 @@ fn strips(memory: &mut [f32]) -> [&mut [f32]; 3] {
     [first, second, third]
 }
 
-/// Shares out some rows and all of `panels` panels, or where rows are few all rows and some panels:
-/// `work` gets the rows as the kernels read them, the index of the first, and the panels.
+/// Makes `x · Wᵀ + b` some rows and `width` columns at a time, and forgets it: `look` gets the first row,
+/// the first column, a multiple of `width`, and the values, `width` of each row, of which those past the
+/// last output mean nothing.
+///
+/// # Panics
+/// When `width` is not that of whole panels.
+pub(crate) fn apply_in_strips(
+    x: &LinearInput,
+    layer: Weights<'_>,
+    width: usize,
+    look: impl Fn(usize, usize, &[f32], usize) + Sync,
+) {
+    assert!(width.is_multiple_of(PANEL), "whole panels");
+    let (kernels, at_once) = (x.kernels(), width / PANEL);
+    share(x, layer.panel_count(), at_once, |rows, first, range| {
+        let mut memory = STRIPS.take();
+        let values = memory.values(rows.count * width);
+        for panel in range.clone().step_by(at_once) {
+            let panels = panel..range.end.min(panel + at_once);
+            let start = values.as_mut_ptr().wrapping_sub(panel * PANEL);
+            let strip = Output { start, stride: width, columns: layer.outputs };
+            // SAFETY: the strip has every row and the columns of these panels.
+            unsafe { layer.run(kernels, rows, panels, strip) }
+            look(first, panel * PANEL, values, width);
+        }
+        STRIPS.set(memory);
+    });
+}
+
+/// Shares out some rows and all of `panels` panels, or where rows are few all rows and some panels,
+/// `together` of which stay together: `work` gets the rows as the kernels read them, the index of the
+/// first, and the panels.
 pub(super) fn share(
     x: &LinearInput,
     panels: usize,
+    together: usize,
     work: impl Fn(Rows<'_>, usize, Range<usize>) + Sync,
 ) {
     let threads = rayon::current_num_threads();
     if x.rows() < ROWS_WORTH_A_THREAD * threads {
         let flops = 2 * x.rows().max(1) * x.cols() * panels * PANEL;
         let tasks = (4 * threads).min(flops.div_ceil(1 << 19)).max(1);
-        let share = panels.div_ceil(tasks).next_multiple_of(4).max(1);
+        let share = panels.div_ceil(tasks).next_multiple_of(together).max(1);
         let rows = x.view(0..x.rows());
         return (0..panels.div_ceil(share)).into_par_iter().for_each(|task| {
             work(rows, 0, task * share..panels.min((task + 1) * share));

@@ -10,7 +10,10 @@ use crate::{Observer, OutputHead, Result};
 /// Tokens that run through a block at a time: enough to keep every core busy.
 pub(super) const CHUNK_TOKENS: usize = 2048;
 
-/// Bytes of the logits made at a time.
+/// Rows that go through the head at a time where their logits are not kept.
+pub(super) const SCORED_ROWS: usize = 2048;
+
+/// Bytes of the logits made at a time, where they are.
 const LOGIT_BYTES: usize = 32 << 20;
 
 /// Sequences that run together.
@@ -47,7 +50,7 @@ impl Chunk<'_> {
         self.sequences.iter().flat_map(of).collect()
     }
 
-    /// Adds the log-probability of every target to its sequence's results, some rows at a time.
+    /// Adds the log-probability of every target to its sequence's results, [`SCORED_ROWS`] at a time.
     pub(super) fn score(
         &self,
         head: &OutputHead,
@@ -55,9 +58,18 @@ impl Chunk<'_> {
         results: &mut [Vec<f64>],
         observer: &dyn Observer,
     ) -> Result<()> {
-        let logits = |rows: Range<usize>| [head.logits(state.view_rows(rows))];
-        let measure = |[logits]: [&[f32]; 1], token: usize| log_probability(logits, token);
-        self.each(head.vocabulary(), logits, measure, results, observer)
+        let targets = self.targets();
+        for (part, targets) in targets.chunks(SCORED_ROWS).enumerate() {
+            observer.check()?;
+            let rows = state.view_rows(part * SCORED_ROWS..part * SCORED_ROWS + targets.len());
+            let tokens = targets.iter().enumerate().map(|(row, &(_, token))| (row, token as usize));
+            let found = head.log_probabilities(rows, &tokens.collect::<Vec<_>>());
+            for (&(sequence, _), found) in targets.iter().zip(found) {
+                results[sequence].push(found.value);
+            }
+            observer.advanced(targets.len() as u64);
+        }
+        Ok(())
     }
 
     /// Measures every target by its row of `N` models' logits and adds what was found to its

@@ -39,9 +39,7 @@ impl InputProfile {
 
     /// Takes in the input `x`, `[tokens, in]`, of a stage.
     pub(super) fn add(&mut self, block: usize, stage: usize, x: &LinearInput) {
-        let x = x.to_matrix();
-        compute::add_squared_column_norms(x.view(), &mut self.blocks[block][stage].squared_norms);
-        x.recycle();
+        compute::add_squared_input_norms(x, &mut self.blocks[block][stage].squared_norms);
     }
 
     /// Refuses a profile with a value that is not finite.

@@ -1,6 +1,6 @@
 //! Activations of all calibration tokens, kept from stage to stage.
 
-use compute::{Linear, LinearInput, Matrix, MatrixRef, Precision};
+use compute::{Linear, LinearInput, Matrix, Precision};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
 
@@ -160,24 +160,19 @@ impl Chunk {
     ) -> BlockState {
         let mut state = self.state(frame, linears.len(), memory);
         for (statistics, linears) in statistics.iter_mut().zip(linears) {
-            self.add_input_to(statistics, &state.input);
+            self.add_to(statistics, &state.input);
             state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
         }
         state
     }
 
     /// Takes `input`, the input of a site of all the chunk's tokens, into its statistics.
-    fn add_to(&self, statistics: &mut InputStatistics, input: MatrixRef<'_>) {
-        match &self.weights {
-            Some(weights) => statistics.add_weighted(input, weights, self.lengths.len()),
-            None => statistics.add(input, self.lengths.len()),
-        }
-    }
-
-    /// The same of an input in the layout of linears.
-    fn add_input_to(&self, statistics: &mut InputStatistics, input: &LinearInput) {
+    fn add_to(&self, statistics: &mut InputStatistics, input: &LinearInput) {
+        let Some(weights) = &self.weights else {
+            return statistics.add_input(input, self.lengths.len());
+        };
         let input = input.to_matrix();
-        self.add_to(statistics, input.view());
+        statistics.add_weighted(input.view(), weights, self.lengths.len());
         input.recycle();
     }
 
@@ -232,15 +227,16 @@ impl Activations {
     ) -> Result<InputStatistics> {
         let stage = &frame.spec().stages[self.stage() + linears.len()];
         let mut statistics = InputStatistics::of_stage(stage, needs);
-        let (mut state, mut input) = (BlockState::default(), Matrix::default());
+        let mut state = BlockState::default();
         for chunk in &self.chunks {
             observer.check()?;
             if linears.is_empty() && chunk.stage > 0 {
-                chunk.input.load(&mut input);
-                chunk.add_to(&mut statistics, input.view());
+                let input = chunk.input.to_input();
+                chunk.add_to(&mut statistics, &input);
+                input.recycle();
             } else {
                 state = chunk.state_after(frame, linears, state);
-                chunk.add_input_to(&mut statistics, &state.input);
+                chunk.add_to(&mut statistics, &state.input);
             }
         }
         Ok(statistics)
@@ -327,7 +323,7 @@ impl Activations {
         let stage = &frame.spec().stages[self.stage() + linears.len()];
         let mut statistics = InputStatistics::of_stage(stage, needs);
         self.advance_with(frame, linears, observer, |chunk, state| {
-            chunk.add_input_to(&mut statistics, &state.input);
+            chunk.add_to(&mut statistics, &state.input);
         })?;
         Ok(statistics)
     }

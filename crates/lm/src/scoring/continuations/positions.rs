@@ -1,13 +1,11 @@
 //! The positions that predict a scored token, through the head.
 
-use compute::{Matrix, log_sum_exp};
-use rayon::prelude::*;
+use compute::{LogProbability, Matrix};
 
-use super::super::chunks::logit_rows;
+use super::super::chunks::SCORED_ROWS;
 use super::super::source::Source;
 use super::run::States;
 use super::{Continuation, Forest, Request};
-use crate::numbers::maximum;
 use crate::{Model, Observer, Result};
 
 /// A token whose probability is asked for.
@@ -42,14 +40,23 @@ pub(super) fn score(
     let positions: Vec<&[Target]> = targets.chunk_by(|a, b| a.at == b.at).collect();
     let mut found: Vec<Found> = Vec::with_capacity(targets.len());
     source.with_head(model, |head| {
-        for some in positions.chunks(logit_rows(head.vocabulary())) {
+        for some in positions.chunks(SCORED_ROWS) {
             observer.check()?;
             let rows = some.iter().flat_map(|asked| states.row(asked[0].at));
             let rows = Matrix::from_vec(some.len(), model.spec().hidden, rows.copied().collect());
-            let logits = head.logits(rows.view());
-            let rows = some.par_iter().enumerate();
-            found.par_extend(rows.flat_map_iter(|(row, asked)| measure(logits.row(row), asked)));
-            logits.recycle();
+            let asked = || {
+                some.iter()
+                    .enumerate()
+                    .flat_map(|(row, asked)| asked.iter().map(move |it| (row, it)))
+            };
+            let wanted: Vec<_> =
+                asked().map(|(row, target)| (row, target.token as usize)).collect();
+            let of = |((_, &target), found): ((usize, &Target), LogProbability)| Found {
+                target,
+                log_probability: found.value,
+                greedy: found.is_largest,
+            };
+            found.extend(asked().zip(head.log_probabilities(rows.view(), &wanted)).map(of));
         }
         Ok(())
     })?;
@@ -81,15 +88,4 @@ fn targets(forest: &Forest<'_>, states: &States, requests: &[Request<'_>]) -> Ve
     }
     targets.sort_unstable();
     targets
-}
-
-/// The log-probability of every target of one row of logits, and whether it is a largest one.
-fn measure(logits: &[f32], asked: &[Target]) -> Vec<Found> {
-    let (total, largest) = (log_sum_exp(logits), maximum(logits));
-    let of = |&target: &Target| {
-        let logit = logits[target.token as usize];
-        let log_probability = f64::from(logit) - total;
-        Found { target, log_probability, greedy: logit == largest }
-    };
-    asked.iter().map(of).collect()
 }
