@@ -6,7 +6,8 @@ use crate::kernels::{Kernels, for_each_level, store_row};
 use crate::matrix::add;
 use crate::{KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
 
-const LANES: usize = 8;
+/// Sums of squares that do not wait for each other.
+const LANES: usize = 32;
 
 /// `x / sqrt(mean(x²) + epsilon) · weight`, row by row: `[tokens, width]`, the input of the layers that
 /// follow.
@@ -98,7 +99,7 @@ fn norm((x, y): Rows<'_>, weight: &[f32], epsilon: f32, precision: Precision) {
     for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
         let scale = 1.0 / ((sum_of_squares(x) / width as f64) as f32 + epsilon).sqrt();
         for ((y, &x), &weight) in y.iter_mut().zip(x).zip(weight) {
-            *y = precision.round(precision.round(x * scale) * weight);
+            *y = precision.round(x * scale) * weight;
         }
     }
 }

@@ -67,6 +67,14 @@ impl KeyValueCache {
         self.tokens
     }
 
+    /// A copy with room for `tokens` more tokens.
+    #[must_use]
+    pub fn fork(&self, tokens: usize) -> Self {
+        let mut lines = Vec::with_capacity(self.lines_for(self.tokens + tokens));
+        lines.extend_from_slice(&self.lines);
+        Self { lines, ..*self }
+    }
+
     /// Forgets every token and keeps the room.
     pub fn clear(&mut self) {
         self.lines.clear();

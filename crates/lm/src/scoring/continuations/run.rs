@@ -126,15 +126,15 @@ impl States {
             if chunk.alone {
                 *residual = block.run(input, &mut Batch::fresh(&chunk.lengths));
             } else {
-                let past = |&index: &usize| match forest.segments[index].parent {
-                    Some(parent) => held[parent].clone().expect("parents run before children"),
-                    None => {
-                        let tokens = forest.segments[index].tokens.len();
-                        KeyValueCache::with_capacity(
-                            &block.spec().attention,
-                            tokens,
-                            model.precision(),
-                        )
+                let (shape, precision) = (&block.spec().attention, model.precision());
+                let past = |&index: &usize| {
+                    let tokens = forest.segments[index].tokens.len();
+                    match forest.segments[index].parent {
+                        Some(parent) => {
+                            let parent = held[parent].as_ref();
+                            parent.expect("parents run before children").fork(tokens)
+                        }
+                        None => KeyValueCache::with_capacity(shape, tokens, precision),
                     }
                 };
                 let mut pasts: Vec<_> = chunk.segments.par_iter().map(past).collect();
