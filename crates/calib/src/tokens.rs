@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use crate::{Result, spool::Spool};
 
-/// Bytes of the parts that a long text is tokenised in.
-const PART: usize = 1 << 18;
+/// Bytes of the parts that a long text is tokenised in: longer ones take longer a byte, for they leave the
+/// caches, and of shorter ones the seams count.
+const PART: usize = 1 << 15;
 
 /// Bytes on either side of a seam that are tokenised together to see whether it changes anything.
 const AROUND: usize = 256;
@@ -28,13 +29,12 @@ fn encode_in_parts(tokenizer: &Tokenizer, text: &str, part: usize) -> Result<Vec
 
 /// Where `text` may be cut into parts of about `part` bytes.
 fn parts(tokenizer: &Tokenizer, text: &str, part: usize) -> Result<Vec<usize>> {
-    let mut seams = Vec::new();
-    let mut target = part;
-    while target < text.len() {
-        let seam = seam(tokenizer, text, target)?;
-        seams.extend(seam);
-        target = seam.unwrap_or(target) + part;
-    }
+    let targets: Vec<usize> = (part..text.len()).step_by(part).collect();
+    let seams = targets.par_iter().map(|&target| seam(tokenizer, text, target));
+    let mut seams: Vec<usize> = seams.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    // parts shorter than the way to a seam find it twice
+    seams.sort_unstable();
+    seams.dedup();
     Ok(seams)
 }
 
