@@ -1,23 +1,21 @@
 //! Threads that stay awake from one parallel operation to the next.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rayon::Yield;
 
 /// Pauses of the processor between two looks for work.
 const PAUSES: u32 = 16;
-/// Looks in vain, some milliseconds of them, after which a thread rests between two.
+/// Looks in vain, some milliseconds of them, after which a thread gives up.
 const PATIENCE: u32 = 1 << 13;
-/// How long it rests.
-const REST: Duration = Duration::from_micros(100);
 
 /// Runs `work` while the other threads of the current pool stay awake.
 ///
 /// The operations of a forward pass follow each other within microseconds, and a small one is over before a
-/// thread that fell asleep has woken up. While `work` has nothing for them the threads keep looking, so it
-/// should be work that keeps the processor busy. It gains most on a thread of the pool: one from outside
-/// sleeps itself while the pool works for it.
+/// thread that fell asleep has woken up. The threads keep looking while `work` has nothing for them, for some
+/// milliseconds at most: longer than any pause between operations, and short enough for what a thread may
+/// have been in the middle of when it was asked. So `work` should be no more than one pass, or a part of it.
+/// It gains most on a thread of the pool: one from outside sleeps itself while the pool works for it.
 pub fn awake<T>(work: impl FnOnce() -> T) -> T {
     if rayon::current_num_threads() == 1 {
         return work();
@@ -35,18 +33,17 @@ pub fn awake<T>(work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Takes part in what the pool has to do until it is `over`.
+/// Takes part in what the pool has to do until it is `over`, or there has been nothing for long.
+///
+/// A thread that waits for a part of its work is asked on top of that work, which cannot end before this does:
+/// somebody who waits for it would wait for ever if this had no end of its own.
 fn look_for_work(over: &AtomicBool) {
     let mut in_vain = 0;
-    while !over.load(Ordering::Acquire) {
+    while in_vain < PATIENCE && !over.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(Yield::Executed) {
             in_vain = 0;
-            continue;
-        }
-        in_vain += 1;
-        if in_vain > PATIENCE {
-            std::thread::sleep(REST);
         } else {
+            in_vain += 1;
             (0..PAUSES).for_each(|_| std::hint::spin_loop());
         }
     }
@@ -64,6 +61,7 @@ impl Drop for End<'_> {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
 
     use rayon::prelude::*;
 
@@ -80,12 +78,39 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_rest_are_found_again() {
+    fn threads_that_gave_up_are_found_again() {
         let late = || {
             std::thread::sleep(Duration::from_millis(60));
             (0..1000).into_par_iter().map(|_| rayon::current_thread_index()).max()
         };
         assert!(in_pool(2, || awake(late)).is_some());
+    }
+
+    /// The second thread is in the middle of what the first waits for when it is asked to stay awake.
+    #[test]
+    fn what_a_thread_was_doing_is_finished_by_it() {
+        let pause = |time| std::thread::sleep(Duration::from_millis(time));
+        let wait = |flag: &AtomicBool| {
+            (0..).take_while(|_| !flag.load(Ordering::Acquire)).for_each(|_| pause(1))
+        };
+        let [started, begun, finished] = [const { AtomicBool::new(false) }; 3];
+        let first = || {
+            wait(&started);
+            awake(|| {
+                begun.store(true, Ordering::Release);
+                while !finished.load(Ordering::Acquire) {
+                    rayon::yield_now();
+                }
+            });
+        };
+        let second = || {
+            started.store(true, Ordering::Release);
+            wait(&begun);
+            // the first thread takes the longer half, and this one has nothing to do but look
+            rayon::join(|| pause(5), || pause(30));
+            finished.store(true, Ordering::Release);
+        };
+        in_pool(2, || rayon::join(first, second));
     }
 
     #[test]

@@ -168,6 +168,7 @@ impl Model {
     pub fn matrix(&self, name: &str) -> Result<Matrix> {
         let tensor = self.checkpoint.store.read(name)?;
         let values = tensor.to_f32();
+        self.checkpoint.store.release(name);
         all_finite(name, &values)?;
         let [rows, cols] = tensor.info.shape[..] else {
             let problem = format!("two dimensions expected, {:?} found", tensor.info.shape);
@@ -200,6 +201,7 @@ impl Model {
 
     fn vector(&self, name: &str) -> Result<Vec<f32>> {
         let values = self.checkpoint.store.read(name)?.to_f32();
+        self.checkpoint.store.release(name);
         all_finite(name, &values)?;
         Ok(values)
     }

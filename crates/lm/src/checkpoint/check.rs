@@ -29,6 +29,7 @@ impl Checkpoint {
         let check = |name: &&String| {
             observer.check()?;
             let found = not_finite(name, &self.store.read(name)?.to_f32());
+            self.store.release(name);
             observer.advanced(1);
             Ok(found)
         };

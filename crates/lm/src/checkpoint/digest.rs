@@ -25,6 +25,7 @@ impl Checkpoint {
         let values = |(name, _): &(&String, _)| {
             observer.check()?;
             let digest = Sha256::digest(&self.store.read(name)?.bytes);
+            self.store.release(name);
             observer.advanced(1);
             Ok(digest)
         };

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     fs,
-    ops::Deref,
+    ops::{Deref, Range},
     path::{Path, PathBuf},
 };
 
@@ -60,6 +60,16 @@ pub(super) enum Bytes {
     Mapped(MappedFile),
     /// Of the program itself, as a rule.
     Held(Cow<'static, [u8]>),
+}
+
+impl Bytes {
+    /// Gives the memory of these bytes back where they are on disk as well.
+    pub(super) fn release(&self, range: Range<usize>) {
+        match self {
+            Bytes::Mapped(file) => file.release(range),
+            Bytes::Held(_) => {}
+        }
+    }
 }
 
 impl Deref for Bytes {

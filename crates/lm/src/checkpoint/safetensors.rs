@@ -93,6 +93,12 @@ impl TensorStore for SafetensorsStore {
         Ok(Tensor { info: TensorInfo { dtype: info.dtype, shape }, bytes })
     }
 
+    fn release(&self, name: &str) {
+        if let Some(place) = self.places.get(name) {
+            self.files[place.file].release(place.bytes.clone());
+        }
+    }
+
     fn shards(&self) -> Vec<Shard> {
         self.shards.clone()
     }

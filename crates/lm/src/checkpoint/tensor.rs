@@ -113,6 +113,12 @@ pub trait TensorStore: Send + Sync {
     /// When there is no tensor `name`, or it does not have those rows.
     fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Tensor<'_>>;
 
+    /// Lets go of the memory that reading tensor `name` took and that can be filled again from where it
+    /// is stored. Nothing is lost: whoever reads the tensor, then or later, gets its values.
+    fn release(&self, name: &str) {
+        let _ = name;
+    }
+
     /// The names of the tensors file by file, in the order they are stored: how an output is to be
     /// sharded. One entry for a single file.
     fn shards(&self) -> Vec<Shard>;

@@ -199,6 +199,7 @@ fn finish(
             let tensor = store.read(name)?;
             writer.write(name, &tensor.bytes)?;
             model_sparsity = model_sparsity.and(Sparsity::of_tensor(&tensor));
+            store.release(name);
         }
     }
     let pruned = linears.iter().filter(|linear| linear.target.is_some());

@@ -96,6 +96,12 @@ impl TensorStore for Store {
         Ok(Tensor { info: TensorInfo { dtype: Dtype::BF16, shape }, bytes })
     }
 
+    fn release(&self, name: &str) {
+        if let Some((stored, _)) = self.placed.get(name) {
+            self.file.release(stored.bytes.clone());
+        }
+    }
+
     fn shards(&self) -> Vec<Shard> {
         vec![Shard { file: SHARD.into(), tensors: self.order.clone() }]
     }

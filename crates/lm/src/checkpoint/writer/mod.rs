@@ -163,7 +163,9 @@ impl CheckpointWriter {
     /// # Errors
     /// When the tensor cannot be read or written.
     pub fn copy(&self, tensor: &str) -> Result<()> {
-        self.write(tensor, &self.source.read(tensor)?.bytes)
+        self.write(tensor, &self.source.read(tensor)?.bytes)?;
+        self.source.release(tensor);
+        Ok(())
     }
 
     /// Copies every tensor that was not written from the source.

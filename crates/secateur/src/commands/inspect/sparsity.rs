@@ -77,7 +77,9 @@ impl BlockZeros {
     fn count(index: usize, block: &BlockSpec, model: &Model) -> anyhow::Result<Self> {
         let linears: Vec<_> = block.linears().collect();
         let linears = linears.into_par_iter().map(|linear| {
-            let values = model.checkpoint().store.read(&linear.tensor)?.to_f32();
+            let store = &model.checkpoint().store;
+            let values = store.read(&linear.tensor)?.to_f32();
+            store.release(&linear.tensor);
             Ok(LinearZeros {
                 name: linear.name.clone(),
                 tensor: linear.tensor.clone(),
@@ -123,6 +125,7 @@ fn others(model: &Model, observer: &dyn Observer) -> lm::Result<Sparsity> {
         observer.check()?;
         if !linears.iter().any(|linear| linear.tensor == *name) {
             zeros = zeros.and(Sparsity::of_tensor(&store.read(name)?));
+            store.release(name);
         }
     }
     Ok(zeros)
