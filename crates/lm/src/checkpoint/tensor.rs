@@ -52,11 +52,19 @@ impl Dtype {
     /// Writes little-endian values, rounded to the nearest (ties to even).
     pub fn encode(self, values: &[f32]) -> Vec<u8> {
         match self {
-            Dtype::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Dtype::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
-            Dtype::BF16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
+            Dtype::F32 => encode(values, f32::to_le_bytes),
+            Dtype::F16 => encode(values, |value| f16::from_f32(value).to_le_bytes()),
+            Dtype::BF16 => encode(values, |value| bf16::from_f32(value).to_le_bytes()),
         }
     }
+}
+
+/// The bytes of every value, `N` each.
+fn encode<const N: usize>(values: &[f32], one: impl Fn(f32) -> [u8; N] + Sync) -> Vec<u8> {
+    let mut bytes = vec![0; values.len() * N];
+    let places = bytes.as_chunks_mut::<N>().0.par_iter_mut().with_min_len(1 << 14);
+    places.zip(values).for_each(|(place, value)| *place = one(*value));
+    bytes
 }
 
 /// Name-independent facts of a tensor, known from the header alone.

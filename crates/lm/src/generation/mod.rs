@@ -14,7 +14,7 @@ pub use sampling::Sampling;
 use engine::Engine;
 
 use crate::scoring::Score;
-use crate::{Error, Model, Observer, Result};
+use crate::{Model, Observer, Result};
 
 /// What a text begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,13 +122,10 @@ pub fn generate(
     }
     let mut engine = Engine::load(model, prompts, settings, &plan, observer)?;
     observer.started("generating", plan.new_tokens);
-    compute::awake(|| {
-        while engine.admit(sink, observer)? {
-            observer.check()?;
-            engine.step(sink, observer)?;
-        }
-        Ok::<_, Error>(())
-    })?;
+    while engine.admit(sink, observer)? {
+        observer.check()?;
+        compute::awake(|| engine.step(sink, observer))?;
+    }
     observer.finished();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Activations of all calibration tokens, kept from stage to stage.
 
-use compute::{Linear, LinearInput, Matrix, Precision};
+use compute::{Linear, LinearInput, Matrix, Precision, awake};
 use half::bf16;
 use lm::{Batch, BlockState, Frame, Model, Observer};
 
@@ -142,11 +142,13 @@ impl Chunk {
         linears: &[Vec<Linear>],
         memory: BlockState,
     ) -> BlockState {
-        let mut state = self.state(frame, linears.len(), memory);
-        for stage in linears {
-            state = frame.step(state, stage, &mut Batch::fresh(&self.lengths));
-        }
-        state
+        awake(|| {
+            let mut state = self.state(frame, linears.len(), memory);
+            for stage in linears {
+                state = frame.step(state, stage, &mut Batch::fresh(&self.lengths));
+            }
+            state
+        })
     }
 
     /// The chunk's state after a whole block of `linears`, each stage's input taken into its
@@ -158,12 +160,14 @@ impl Chunk {
         statistics: &mut [InputStatistics],
         memory: BlockState,
     ) -> BlockState {
-        let mut state = self.state(frame, linears.len(), memory);
-        for (statistics, linears) in statistics.iter_mut().zip(linears) {
-            self.add_to(statistics, &state.input);
-            state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
-        }
-        state
+        awake(|| {
+            let mut state = self.state(frame, linears.len(), memory);
+            for (statistics, linears) in statistics.iter_mut().zip(linears) {
+                self.add_to(statistics, &state.input);
+                state = frame.step(state, linears, &mut Batch::fresh(&self.lengths));
+            }
+            state
+        })
     }
 
     /// Takes `input`, the input of a site of all the chunk's tokens, into its statistics.

@@ -1,6 +1,6 @@
 //! One linear: read, prune, write, ready to run as it was written.
 
-use compute::Linear;
+use compute::{Linear, awake};
 use lm::checkpoint::CheckpointWriter;
 use lm::{LinearSpec, Model};
 
@@ -33,7 +33,9 @@ fn prune_linear(
     prepared: &dyn Prepared,
 ) -> Result<(Linear, LinearReport)> {
     let dtype = model.checkpoint().store.info(&linear.tensor)?.dtype;
-    let pruned = prepared.prune(&model.matrix(&linear.tensor)?, target)?.weights;
+    let weights = model.matrix(&linear.tensor)?;
+    let pruned = awake(|| prepared.prune(&weights, target))?.weights;
+    drop(weights);
     let bytes = dtype.encode(pruned.as_slice());
     writer.write(&linear.tensor, &bytes)?;
     let (rows, cols) = (pruned.rows(), pruned.cols());

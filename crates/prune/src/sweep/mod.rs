@@ -130,7 +130,7 @@ pub fn prune(job: &Job<'_>, observer: &dyn Observer) -> Result<Pruned> {
         if block < journal.blocks.len() {
             run.replay(block, observer)?;
         } else {
-            let report = compute::awake(|| run.prune(block, observer))?;
+            let report = run.prune(block, observer)?;
             writer.sync()?;
             journal.record(report, &writer)?;
         }

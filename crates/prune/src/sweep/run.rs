@@ -1,7 +1,7 @@
 //! The state of a sweep between two blocks.
 
 use calib::CalibrationSet;
-use compute::Linear;
+use compute::{Linear, awake};
 use lm::checkpoint::CheckpointWriter;
 use lm::{Frame, Model, Observer};
 
@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
             return Err(Error::Activations { block, site: spec.site, input });
         }
         let place = |error| Error::at(block, spec.site, error);
-        let prepared = self.steps.prepare(statistics).map_err(place)?;
+        let prepared = awake(|| self.steps.prepare(statistics)).map_err(place)?;
         let targets = &self.plan.blocks[block][stage];
         let (linears, reports) =
             prune_stage(self.model, self.writer, &spec.linears, targets, &prepared)?;
