@@ -91,7 +91,9 @@ mod tests {
     fn what_a_thread_was_doing_is_finished_by_it() {
         let pause = |time| std::thread::sleep(Duration::from_millis(time));
         let wait = |flag: &AtomicBool| {
-            (0..).take_while(|_| !flag.load(Ordering::Acquire)).for_each(|_| pause(1))
+            while !flag.load(Ordering::Acquire) {
+                pause(1);
+            }
         };
         let [started, begun, finished] = [const { AtomicBool::new(false) }; 3];
         let first = || {
