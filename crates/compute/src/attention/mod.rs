@@ -8,17 +8,18 @@
 mod cache;
 mod panels;
 mod received;
+mod results;
 mod softmax;
 mod span;
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::{Kernels, Words, store_row};
+use crate::kernels::Kernels;
 use crate::{KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
 use panels::{PackedHead, SequencePanels};
+use results::Results;
 use span::{Partial, Problem, SPAN};
 
 pub use cache::{CachedSequence, KeyValueCache, causal_attention_cached};
@@ -106,42 +107,6 @@ struct QueryTile<'a, 'o> {
     out: Results<'o>,
 }
 
-/// The rows of the result that are some queries' own.
-struct Results<'o> {
-    words: &'o mut [u32],
-    stride: usize,
-}
-
-thread_local! {
-    /// The results of one tile of queries, kept between calls.
-    static RESULTS: Cell<Words> = const { Cell::new(Words::new()) };
-}
-
-impl<'o> Results<'o> {
-    /// All rows of `out`.
-    fn of(out: &'o mut LinearInput) -> Self {
-        let (words, stride) = out.words_mut();
-        Self { words, stride }
-    }
-
-    /// The first `count` rows, and the others.
-    fn split(self, count: usize) -> (Self, Self) {
-        let (own, others) = self.words.split_at_mut(count * self.stride);
-        (Self { words: own, ..self }, Self { words: others, ..self })
-    }
-
-    /// Takes in what `write` makes of the rows, `[queries, heads · head_dim]`.
-    fn fill(&mut self, kernels: Kernels, shape: &AttentionShape, write: impl FnOnce(&mut [f32])) {
-        let (count, width) = (self.words.len() / self.stride, shape.query_width());
-        let mut memory = RESULTS.take();
-        let values = memory.values(count * width);
-        write(values);
-        let rows = self.words.chunks_exact_mut(self.stride).zip(values.chunks_exact(width));
-        rows.for_each(|(words, x)| store_row(kernels, x, &mut words[..kernels.row_words(width)]));
-        RESULTS.set(memory);
-    }
-}
-
 /// Where a tile's head finds its keys and values packed, if they are.
 type Packed<'p> = dyn Fn(&QueryTile<'_, '_>, usize) -> Option<PackedHead<'p>> + Sync + 'p;
 
@@ -183,23 +148,24 @@ fn attend_tiles<'a>(
     tiles: Vec<QueryTile<'a, '_>>,
     packed: &Packed<'a>,
 ) {
-    let problem = |tile: &QueryTile<'a, '_>, kv_head| -> Problem<'a> {
-        Problem::new(kernels, shape, tile.sequence, &tile.queries, kv_head)
-            .with_packed(packed(tile, kv_head))
+    let problems = |tile: &QueryTile<'a, '_>| -> Vec<Problem<'a>> {
+        let problem = |kv_head| {
+            Problem::new(kernels, shape, tile.sequence, &tile.queries, kv_head)
+                .with_packed(packed(tile, kv_head))
+        };
+        (0..shape.kv_heads).map(problem).collect()
     };
     if shared_by_tiles(&tiles) {
         // the last queries of a sequence see most keys and are to begin first
         tiles.into_par_iter().rev().with_max_len(1).for_each(|mut tile| {
-            let problems = (0..shape.kv_heads).map(|kv_head| problem(&tile, kv_head));
-            let problems: Vec<_> = problems.collect();
+            let problems = problems(&tile);
             tile.out.fill(kernels, shape, |out| {
                 problems.iter().for_each(|problem| problem.run().store(problem, out));
             });
         });
     } else {
         tiles.into_iter().for_each(|mut tile| {
-            let problems = (0..shape.kv_heads).map(|kv_head| problem(&tile, kv_head));
-            let problems: Vec<_> = problems.collect();
+            let problems = problems(&tile);
             tile.out.fill(kernels, shape, |out| share_keys(&problems, out));
         });
     }
