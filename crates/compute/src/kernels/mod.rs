@@ -77,6 +77,12 @@ pub(crate) struct Tile {
     bias: *const f32,
     /// Whether the result is rounded to bf16.
     round: bool,
+    /// Whether the sums of a last part are left in their lines, for the next tile to bring to their place.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "none waits"))]
+    waits: bool,
+    /// The tile before whose sums wait, or null.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "none waits"))]
+    before: *const Tile,
 }
 
 /// Where a run of steps stands among those that are summed in one chain.
@@ -89,7 +95,7 @@ pub(crate) struct Part {
     last: bool,
 }
 
-/// Computes one [`Tile`]; the number of rows and panels is the function's.
+/// Computes one [`Tile`], and finishes the one before; the number of rows and panels is the function's.
 ///
 /// # Safety
 /// The tile's pointers must be valid for its shape, and the processor must have the instructions.
@@ -175,12 +181,28 @@ impl Kernels {
         }
     }
 
-    /// What is to be done after the last of several tiles.
-    fn end(self) {
+    /// Whether the sums of a tile wait for the one that follows.
+    fn sums_wait(self, tile: &Tile) -> bool {
+        match (self.level, self.precision) {
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::AmxBf16, Precision::Bf16) => amx::sums_wait(tile),
+            _ => false,
+        }
+    }
+
+    /// What is to be done after the last of several tiles, of which one may wait.
+    ///
+    /// # Safety
+    /// As [`TileKernel`]; the kernel of the tile that waits must have been run.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "none waits"))]
+    unsafe fn end(self, waiting: Option<&Tile>) {
         #[cfg(target_arch = "x86_64")]
         if (self.level, self.precision) == (KernelLevel::AmxBf16, Precision::Bf16) {
             // SAFETY: a level is active only when the processor has its instructions.
             unsafe {
+                if let Some(tile) = waiting {
+                    amx::finish_waiting(tile);
+                }
                 amx::release();
             }
         }

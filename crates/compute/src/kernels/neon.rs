@@ -272,6 +272,8 @@ mod tests {
             accumulate: false,
             bias: std::ptr::null(),
             round: false,
+            waits: false,
+            before: std::ptr::null(),
         };
         // SAFETY: the operands have the tile's shape, and the caller looked for the instruction.
         unsafe { bf16_pairs(rows)(&tile) };

@@ -99,9 +99,9 @@ pub(crate) unsafe fn multiply(
     // One tile has nothing to share its panels with.
     let length = if tiles == 1 { steps } else { kernels.steps_of_a_part(steps) };
     let mut sums = SUMS.take();
-    sums.resize(sums.len().max(tiles * kernels.lines_aside()), Line::ZERO);
-    let mut product =
-        Product { kernels, a, b, output, finish, tiles, sums: &mut sums, rows_before: 0 };
+    // a tile whose sums wait has lines of its own, also where there is but one for each panel
+    sums.resize(sums.len().max(tiles.max(2) * kernels.lines_aside()), Line::ZERO);
+    let mut product = Product::new((kernels, a, b), output, finish, (tiles, &mut sums));
     let mut panel = range.start;
     while panel < range.end {
         let whole = (output.columns / PANEL).min(range.end).saturating_sub(panel);
@@ -118,8 +118,9 @@ pub(crate) unsafe fn multiply(
         }
         panel += panels;
     }
+    // SAFETY: the tile that waits was run in this call.
+    unsafe { kernels.end(product.waiting()) }
     SUMS.set(sums);
-    kernels.end();
 }
 
 /// Holds the operands to their shapes.
@@ -147,11 +148,49 @@ struct Product<'a> {
     tiles: usize,
     /// [`Kernels::lines_aside`] for each tile.
     sums: &'a mut [Line],
-    /// Rows of the tile before, none at first.
-    rows_before: usize,
+    /// The last two tiles, by turns. What they have in common is written once, and the rest value by value:
+    /// reading a tile in larger pieces than it was written would wait for all that is being stored.
+    slots: [Tile; 2],
+    /// Which of them is the last.
+    last: usize,
+    /// Whether its sums wait.
+    waits: bool,
 }
 
-impl Product<'_> {
+impl<'a> Product<'a> {
+    fn new(
+        (kernels, a, b): (Kernels, Rows<'a>, &'a Panels<'a>),
+        output: Output,
+        finish: Finish<'a>,
+        (tiles, sums): (usize, &'a mut [Line]),
+    ) -> Self {
+        let slot = Tile {
+            rows: 0,
+            rows_before: 0,
+            depth: 0,
+            part: Part { first: true, last: true },
+            sums: std::ptr::null_mut(),
+            a: std::ptr::null(),
+            a_stride: a.stride,
+            b: std::ptr::null(),
+            b_stride: b.depth * PANEL,
+            c: std::ptr::null_mut(),
+            c_stride: 0,
+            accumulate: finish.accumulate,
+            bias: std::ptr::null(),
+            round: finish.round,
+            waits: false,
+            before: std::ptr::null(),
+        };
+        let (slots, last, waits) = ([slot; 2], 0, false);
+        Self { kernels, a, b, output, finish, tiles, sums, slots, last, waits }
+    }
+
+    /// The last tile, where its sums wait.
+    fn waiting(&self) -> Option<&Tile> {
+        self.waits.then_some(&self.slots[self.last])
+    }
+
     /// The steps `part` of `panels` panels from `panel` on, through all rows.
     ///
     /// # Safety
@@ -161,54 +200,58 @@ impl Product<'_> {
         let mut row = 0;
         for index in 0..self.tiles {
             let count = rows + usize::from(index < longer);
-            let tile = Tile { rows: count, ..self.tile(index, (row, panel), &part) };
+            let lines = if self.tiles == 1 { panel % 2 } else { index };
+            self.next(lines, (row..row + count, panel), &part);
             // SAFETY: the caller's.
-            unsafe { self.place(tile, (row, panel), panels) }
-            (row, self.rows_before) = (row + count, count);
+            unsafe { self.place((row, panel), panels) }
+            row += count;
         }
     }
 
-    /// The tile whose first row and panel are given, without its number of rows and place in `C`.
-    fn tile(&mut self, index: usize, (row, panel): (usize, usize), part: &Range<usize>) -> Tile {
+    /// Goes on to the tile of `rows` and the panel, whose sums have the lines `lines`; its place in `C` is
+    /// still to be said.
+    fn next(&mut self, lines: usize, (rows, panel): (Range<usize>, usize), part: &Range<usize>) {
         let Self { kernels, a, b, finish, .. } = *self;
-        debug_assert!(row < a.count && kernels.max_rows() > 0);
-        let (first, lines) = (b.steps.start + part.start, kernels.lines_aside());
-        let bias = finish.bias.map_or(std::ptr::null(), |bias| bias[panel * PANEL..].as_ptr());
-        Tile {
-            rows: 0,
-            rows_before: self.rows_before,
-            depth: part.len(),
-            part: Part { first: part.start == 0, last: part.end == b.steps.len() },
-            sums: self.sums[index * lines..][..lines].as_mut_ptr(),
-            a: a.words[row * a.stride + part.start * kernels.words_per_step()..].as_ptr(),
-            a_stride: a.stride,
-            b: b.lines[(panel * b.depth + first) * LINES..].as_ptr().cast(),
-            b_stride: b.depth * PANEL,
-            c: std::ptr::null_mut(),
-            c_stride: 0,
-            accumulate: finish.accumulate,
-            bias,
-            round: finish.round,
-        }
+        debug_assert!(rows.end <= a.count && rows.len() <= kernels.max_rows());
+        let (first, aside) = (b.steps.start + part.start, kernels.lines_aside());
+        let before = &raw const self.slots[self.last];
+        let rows_before = self.slots[self.last].rows;
+        self.last = 1 - self.last;
+        let tile = &mut self.slots[self.last];
+        tile.rows = rows.len();
+        tile.rows_before = rows_before;
+        tile.depth = part.len();
+        tile.part.first = part.start == 0;
+        tile.part.last = part.end == b.steps.len();
+        tile.sums = self.sums[lines * aside..][..aside].as_mut_ptr();
+        let word = rows.start * a.stride + part.start * kernels.words_per_step();
+        tile.a = a.words[word..].as_ptr();
+        tile.b = b.lines[(panel * b.depth + first) * LINES..].as_ptr().cast();
+        tile.bias = finish.bias.map_or(std::ptr::null(), |bias| bias[panel * PANEL..].as_ptr());
+        tile.before = if self.waits { before } else { std::ptr::null() };
     }
 
-    /// Runs a tile into `C`, through a buffer where the last panel is wider than `C`.
+    /// Runs the tile into `C`, through a buffer where the last panel is wider than `C`.
     ///
     /// # Safety
     /// As [`multiply`], for the tile at `(row, panel)` and as many panels.
-    unsafe fn place(&self, tile: Tile, (row, panel): (usize, usize), panels: usize) {
-        let kernel = self.kernels.tile(tile.rows, panels, tile.depth);
-        let (output, first) = (self.output, panel * PANEL);
+    unsafe fn place(&mut self, (row, panel): (usize, usize), panels: usize) {
+        let (kernels, output, first) = (self.kernels, self.output, panel * PANEL);
+        let tile = &mut self.slots[self.last];
+        let kernel = kernels.tile(tile.rows, panels, tile.depth);
         let start = output.start.wrapping_add(row * output.stride + first);
+        self.waits = first + panels * PANEL <= output.columns && kernels.sums_wait(tile);
+        tile.waits = self.waits;
         if first + panels * PANEL <= output.columns {
-            // SAFETY: the whole tile lies inside `C`.
-            return unsafe { kernel(&Tile { c: start, c_stride: output.stride, ..tile }) };
+            (tile.c, tile.c_stride) = (start, output.stride);
+            // SAFETY: the whole tile lies inside `C`; the one before was run, where its sums wait.
+            return unsafe { kernel(tile) };
         }
         let mut buffer = [0.0f32; TALLEST * PANEL];
-        let into = Tile { c: buffer.as_mut_ptr(), c_stride: PANEL, ..tile };
+        (tile.c, tile.c_stride) = (buffer.as_mut_ptr(), PANEL);
         if !tile.part.last {
             // SAFETY: nothing is written to `C` before the last part.
-            return unsafe { kernel(&into) };
+            return unsafe { kernel(tile) };
         }
         let columns = output.columns - first;
         // SAFETY: `columns` of each row lie inside `C`; the buffer holds the widest tile of one panel.
@@ -219,7 +262,7 @@ impl Product<'_> {
                     std::ptr::copy_nonoverlapping(c, line.as_mut_ptr(), columns);
                 }
             }
-            kernel(&into);
+            kernel(tile);
             for (row, line) in buffer.chunks_exact(PANEL).enumerate().take(tile.rows) {
                 let c = start.add(row * output.stride);
                 std::ptr::copy_nonoverlapping(line.as_ptr(), c, columns);
