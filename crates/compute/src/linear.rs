@@ -136,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::activation::Strips;
+    use crate::kernels;
     use crate::testing::{bits, in_pool, random};
 
     fn apply_at(level: KernelLevel, layer: &Linear, x: MatrixRef<'_>) -> Matrix {
@@ -253,20 +253,22 @@ mod tests {
             }
             for precision in [Precision::F32, Precision::Bf16] {
                 for level in KernelLevel::available() {
-                    let kernels = Kernels { level, precision };
+                    let with = Kernels { level, precision };
                     let layer = |seed| {
                         let weights = random(outputs, inputs, seed);
-                        Linear::pack_for(kernels, weights.view(), None)
+                        Linear::pack_for(with, weights.view(), None)
                     };
                     let (gate, up) = (layer(1), layer(2));
                     let [gates, ups] = [&gate, &up].map(|layer| apply_at(level, layer, x.view()));
-                    let (gates, ups) = (gates.as_slice(), ups.as_slice());
-                    let strips = Strips { gate: gates, up: ups };
-                    let mut expected = Matrix::zeros(rows, outputs);
-                    let products = expected.as_mut_slice();
-                    crate::activation::gate(kernels, Activation::Silu, strips, products);
-                    precision.round_slice(products);
-                    let input = LinearInput::pack_for(kernels, x.view());
+                    let mut expected = LinearInput::new(with, rows, outputs);
+                    let (words, stride) = expected.words_mut();
+                    for (row, words) in words.chunks_exact_mut(stride).enumerate() {
+                        let factors = kernels::Row { gate: gates.row(row), up: ups.row(row) };
+                        let words = &mut words[..with.row_words(outputs)];
+                        kernels::gate(with, Activation::Silu, factors, words);
+                    }
+                    let expected = expected.to_matrix();
+                    let input = LinearInput::pack_for(with, x.view());
                     for threads in [1, 3] {
                         let y = in_pool(threads, || {
                             Linear::apply_gated([&gate, &up], &input, Activation::Silu)

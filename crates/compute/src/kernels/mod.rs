@@ -13,9 +13,12 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_gate;
+#[cfg(target_arch = "x86_64")]
 mod avx512_pack;
 #[cfg(target_arch = "x86_64")]
 mod avx512_weights;
+mod gate;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
@@ -31,6 +34,8 @@ pub(crate) use pack::{
     LINES, Line, Strided, Words, expect, load_row, pack_columns, pack_matrix, pack_rows, store_row,
     unpack_columns,
 };
+#[cfg(test)]
+pub(crate) use gate::{Row, gate};
 pub(crate) use product::{Panels, Rows, multiply_into};
 pub(crate) use share::{Weights, apply, apply_gated, apply_in_strips};
 pub(crate) use split::SplitPanels;
@@ -214,6 +219,11 @@ impl Kernels {
             (KernelLevel::AmxBf16, Precision::Bf16) => 2048,
             _ => 1024,
         }
+    }
+
+    /// Whether a word of an input holds two values.
+    pub(crate) fn takes_pairs(self) -> bool {
+        self.precision == Precision::Bf16 && self.level.multiplies_bf16()
     }
 
     /// Words per column of a panel for `inner` values.

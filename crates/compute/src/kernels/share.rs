@@ -6,8 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::product::{Finish, Output, Panels, Rows, multiply};
-use super::{Kernels, Line, PANEL, Words, store_row};
-use crate::activation::{Strips, gate};
+use super::gate::{Row, gate};
+use super::{Kernels, Line, PANEL, Words};
 use crate::{Activation, LinearInput, Precision};
 
 /// Most rows of `x` a task takes through all panels.
@@ -18,7 +18,7 @@ pub(super) const PANELS: usize = 4;
 const ROWS_WORTH_A_THREAD: usize = 48;
 
 thread_local! {
-    /// Columns of a gate, of what it gates, and of their product, kept between calls.
+    /// Columns of a linear's results, or of a gate and of what it gates, kept between calls.
     static STRIPS: Cell<Words> = const { Cell::new(Words::new()) };
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn apply_gated(
             if rows.count <= kernels.max_rows() { kernels.panels_at_once(rows.count) } else { 1 };
         let (width, output) = (at_once * PANEL, output.below(first));
         let mut memory = STRIPS.take();
-        let [gates, ups, products] = strips(memory.values(3 * rows.count * width));
+        let (gates, ups) = memory.values(2 * rows.count * width).split_at_mut(rows.count * width);
         for panel in range.clone().step_by(at_once) {
             let panels = panel..range.end.min(panel + at_once);
             for (layer, strip) in layers.iter().zip([&mut *gates, &mut *ups]) {
@@ -83,29 +83,22 @@ pub(crate) fn apply_gated(
                 // SAFETY: the strip has every row and the columns of these panels.
                 unsafe { layer.run(kernels, rows, panels.clone(), strip) }
             }
-            gate(kernels, activation, Strips { gate: gates, up: ups }, products);
             let (before, columns) =
                 (panel * PANEL, outputs.min(panels.end * PANEL) - panel * PANEL);
             let (before, count) = (kernels.row_words(before), kernels.row_words(columns));
-            for (row, products) in products.chunks_exact(width).enumerate() {
+            let factors = gates.chunks_exact(width).zip(ups.chunks_exact(width));
+            for (row, (gates, ups)) in factors.enumerate() {
                 let start = output.below(row).start.wrapping_add(before).cast();
                 // SAFETY: `output` has the row, these columns are this task's own, and panels begin
                 // with whole words.
                 let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
-                store_row(kernels, &products[..columns], words);
+                let factors = Row { gate: &gates[..columns], up: &ups[..columns] };
+                gate(kernels, activation, factors, words);
             }
         }
         STRIPS.set(memory);
     });
     y
-}
-
-/// Three strips of one length.
-fn strips(memory: &mut [f32]) -> [&mut [f32]; 3] {
-    let length = memory.len() / 3;
-    let (first, rest) = memory.split_at_mut(length);
-    let (second, third) = rest.split_at_mut(length);
-    [first, second, third]
 }
 
 /// Makes `x · Wᵀ + b` some rows and `width` columns at a time, and forgets it: `look` gets the first row,
