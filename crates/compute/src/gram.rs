@@ -87,7 +87,7 @@ fn add_by_kernels(kernels: Kernels, x: MatrixRef<'_>, gram: &mut Matrix, rows: u
         let source = Strided { values, rows: x.rows(), width: columns, stride: width };
         pack_columns(kernels, source, lines);
     });
-    let inputs = Panels { lines: &panels, depth: kernels.depth(x.rows()), steps: 0..0 };
+    let inputs = Panels::new(&panels, kernels.depth(x.rows()), 0..0);
     let strips = gram.as_mut_slice().par_chunks_mut(rows * width).enumerate();
     strips.rev().with_max_len(1).for_each(|(task, strip)| {
         add_strip(kernels, &inputs, (strip, width), task * rows / PANEL);

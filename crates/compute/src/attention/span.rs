@@ -163,7 +163,7 @@ impl<'a> Problem<'a> {
         let words = &queries.first(self.rows() * stride)[hidden * stride..];
         let queries = Rows { words, stride, count: self.rows() - hidden };
         let depth = self.kernels.depth(self.head_dim);
-        let keys = Panels { lines: keys, depth, steps: 0..depth };
+        let keys = Panels::new(keys, depth, 0..depth);
         let into = (&mut scores[hidden * KEYS..], KEYS);
         let panels = self.count(first).div_ceil(PANEL);
         multiply_into(self.kernels, (queries, keys), 0..panels, into, false);
@@ -202,7 +202,7 @@ impl<'a> Problem<'a> {
         let words = &weights[hidden * stride..];
         let weights = Rows { words, stride, count: self.rows() - hidden };
         let (steps, width) = (0..self.kernels.depth(count), partial.width);
-        let values = Panels { lines: values, depth: self.kernels.depth(KEYS), steps };
+        let values = Panels::new(values, self.kernels.depth(KEYS), steps);
         let into = (&mut partial.values[hidden * width..], width);
         multiply_into(self.kernels, (weights, values), 0..width / PANEL, into, true);
     }

@@ -124,7 +124,9 @@ mod tests {
                 for (index, y) in outputs.iter().enumerate() {
                     assert_eq!(y.to_bits(), outputs[index % 8].to_bits(), "{level} {index}");
                 }
-                assert!(outputs[0].abs() < 1e-36 && outputs[2] == f32::INFINITY && outputs[7] == 100.0);
+                assert!(
+                    outputs[0].abs() < 1e-36 && outputs[2] == f32::INFINITY && outputs[7] == 100.0
+                );
                 assert!(outputs[1].is_nan() && outputs[3].is_nan());
                 assert_eq!((outputs[4], outputs[5]), (0.0, 0.0));
             }

@@ -30,12 +30,12 @@ mod share;
 mod split;
 mod weights;
 
+#[cfg(test)]
+pub(crate) use gate::{Row, gate};
 pub(crate) use pack::{
     LINES, Line, Strided, Words, expect, load_row, pack_columns, pack_matrix, pack_rows, store_row,
     unpack_columns,
 };
-#[cfg(test)]
-pub(crate) use gate::{Row, gate};
 pub(crate) use product::{Panels, Rows, multiply_into};
 pub(crate) use share::{Weights, apply, apply_gated, apply_in_strips};
 pub(crate) use split::SplitPanels;
@@ -88,6 +88,9 @@ pub(crate) struct Tile {
     /// The tile before whose sums wait, or null.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "none waits"))]
     before: *const Tile,
+    /// Lines that will be read soon, [`Kernels::lines_ahead`] of them; they need not be there.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "nothing is asked for"))]
+    ahead: *const u32,
 }
 
 /// Where a run of steps stands among those that are summed in one chain.
@@ -183,6 +186,15 @@ impl Kernels {
             (level, Precision::F32) if level.has_neon() => neon::full(rows),
             (_, Precision::F32) => portable::full(rows),
             (_, Precision::Bf16) => portable::bf16_widened(rows),
+        }
+    }
+
+    /// Lines that a tile of `depth` steps asks for before they are needed.
+    fn lines_ahead(self, depth: usize) -> usize {
+        match (self.level, self.precision) {
+            #[cfg(target_arch = "x86_64")]
+            (KernelLevel::AmxBf16, Precision::Bf16) => amx::lines_ahead(depth),
+            _ => 0,
         }
     }
 

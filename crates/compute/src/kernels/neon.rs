@@ -274,6 +274,7 @@ mod tests {
             round: false,
             waits: false,
             before: std::ptr::null(),
+            ahead: std::ptr::null(),
         };
         // SAFETY: the operands have the tile's shape, and the caller looked for the instruction.
         unsafe { bf16_pairs(rows)(&tile) };

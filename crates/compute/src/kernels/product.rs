@@ -20,9 +20,15 @@ pub(crate) struct Panels<'a> {
     pub(crate) lines: &'a [Line],
     pub(crate) depth: usize,
     pub(crate) steps: Range<usize>,
+    /// What is read once the product is done, as far as anyone knows.
+    pub(crate) next: &'a [Line],
 }
 
 impl<'a> Panels<'a> {
+    pub(crate) fn new(lines: &'a [Line], depth: usize, steps: Range<usize>) -> Self {
+        Self { lines, depth, steps, next: &[] }
+    }
+
     /// All steps of one panel.
     pub(crate) fn panel(&self, index: usize) -> &'a [Line] {
         let lines = self.depth * LINES;
@@ -109,6 +115,13 @@ pub(crate) unsafe fn multiply(
         let mut start = 0;
         loop {
             let end = steps.min(start + length);
+            product.ahead = match () {
+                () if end < steps => product.lines(panel, end..steps.min(end + length)),
+                () if panel + panels < range.end => {
+                    product.lines(panel + panels, 0..steps.min(length))
+                }
+                () => b.next,
+            };
             // SAFETY: `check` held the operands to their shape, the caller answers for `output`.
             unsafe { product.run_part((panel, panels), start..end) }
             if end == steps {
@@ -155,6 +168,8 @@ struct Product<'a> {
     last: usize,
     /// Whether its sums wait.
     waits: bool,
+    /// What is read after this part.
+    ahead: &'a [Line],
 }
 
 impl<'a> Product<'a> {
@@ -181,9 +196,16 @@ impl<'a> Product<'a> {
             round: finish.round,
             waits: false,
             before: std::ptr::null(),
+            ahead: std::ptr::null(),
         };
         let (slots, last, waits) = ([slot; 2], 0, false);
-        Self { kernels, a, b, output, finish, tiles, sums, slots, last, waits }
+        Self { kernels, a, b, output, finish, tiles, sums, slots, last, waits, ahead: &[] }
+    }
+
+    /// The lines of some steps of a panel.
+    fn lines(&self, panel: usize, steps: Range<usize>) -> &'a [Line] {
+        let first = panel * self.b.depth + self.b.steps.start;
+        &self.b.lines[(first + steps.start) * LINES..(first + steps.end) * LINES]
     }
 
     /// The last tile, where its sums wait.
@@ -202,6 +224,10 @@ impl<'a> Product<'a> {
             let count = rows + usize::from(index < longer);
             let lines = if self.tiles == 1 { panel % 2 } else { index };
             self.next(lines, (row..row + count, panel), &part);
+            // every tile asks for its share of what follows
+            let share = self.ahead.get(index * self.kernels.lines_ahead(part.len())..);
+            let tile = &mut self.slots[self.last];
+            tile.ahead = share.map_or(tile.b, |lines| lines.as_ptr().cast());
             // SAFETY: the caller's.
             unsafe { self.place((row, panel), panels) }
             row += count;

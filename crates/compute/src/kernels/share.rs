@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::product::{Finish, Output, Panels, Rows, multiply};
 use super::gate::{Row, gate};
+use super::product::{Finish, Output, Panels, Rows, multiply};
 use super::{Kernels, Line, PANEL, Words};
 use crate::{Activation, LinearInput, Precision};
 
@@ -47,7 +47,7 @@ pub(crate) fn apply<const N: usize>(x: &LinearInput, layers: [Weights<'_>; N], y
             let own =
                 range.start.clamp(before, after) - before..range.end.clamp(before, after) - before;
             // SAFETY: the rows of these panels are this task's own.
-            unsafe { layer.run(kernels, rows, own, output.below(first)) }
+            unsafe { layer.run(kernels, rows, (own, &[]), output.below(first)) }
             before = after;
         }
     });
@@ -77,11 +77,13 @@ pub(crate) fn apply_gated(
         let (gates, ups) = memory.values(2 * rows.count * width).split_at_mut(rows.count * width);
         for panel in range.clone().step_by(at_once) {
             let panels = panel..range.end.min(panel + at_once);
-            for (layer, strip) in layers.iter().zip([&mut *gates, &mut *ups]) {
+            let after = layers[0].lines(panels.end..range.end.min(panels.end + at_once));
+            let next = [layers[1].lines(panels.clone()), after];
+            for ((layer, strip), next) in layers.iter().zip([&mut *gates, &mut *ups]).zip(next) {
                 let start = strip.as_mut_ptr().wrapping_sub(panel * PANEL);
                 let strip = Output { start, stride: width, columns: outputs };
                 // SAFETY: the strip has every row and the columns of these panels.
-                unsafe { layer.run(kernels, rows, panels.clone(), strip) }
+                unsafe { layer.run(kernels, rows, (panels.clone(), next), strip) }
             }
             let (before, columns) =
                 (panel * PANEL, outputs.min(panels.end * PANEL) - panel * PANEL);
@@ -123,7 +125,8 @@ pub(crate) fn apply_in_strips(
             let start = values.as_mut_ptr().wrapping_sub(panel * PANEL);
             let strip = Output { start, stride: width, columns: layer.outputs };
             // SAFETY: the strip has every row and the columns of these panels.
-            unsafe { layer.run(kernels, rows, panels, strip) }
+            let next = layer.lines(panels.end..range.end.min(panels.end + at_once));
+            unsafe { layer.run(kernels, rows, (panels, next), strip) }
             look(first, panel * PANEL, values, width);
         }
         STRIPS.set(memory);
@@ -161,11 +164,18 @@ pub(super) fn share(
 }
 
 impl Weights<'_> {
-    /// The panels `range` over `rows`, the inner index in blocks that depend on its length alone.
+    /// The panels `range` over `rows`, the inner index in blocks that depend on its length alone; `next`
+    /// will be read after them.
     ///
     /// # Safety
     /// As [`multiply`].
-    unsafe fn run(self, kernels: Kernels, a: Rows<'_>, range: Range<usize>, output: Output) {
+    unsafe fn run(
+        self,
+        kernels: Kernels,
+        a: Rows<'_>,
+        (range, next): (Range<usize>, &[Line]),
+        output: Output,
+    ) {
         let depth = kernels.depth(self.inputs);
         let blocks = self.inputs.div_ceil(kernels.inner()).max(1);
         let length = depth.div_ceil(blocks);
@@ -178,12 +188,19 @@ impl Weights<'_> {
                 round: last && kernels.precision == Precision::Bf16,
             };
             let words = a.words.get(start * kernels.words_per_step()..).unwrap_or_default();
-            let panels = Panels { lines: self.panels, depth, steps: start..end };
+            let next = if last { next } else { &[] };
+            let panels = Panels { next, ..Panels::new(self.panels, depth, start..end) };
             // SAFETY: the caller's.
             unsafe {
                 multiply(kernels, (Rows { words, ..a }, &panels), range.clone(), output, finish);
             }
         }
+    }
+
+    /// The words of some panels.
+    fn lines(&self, panels: Range<usize>) -> &[Line] {
+        let lines = self.panels.len() / self.panel_count().max(1);
+        &self.panels[panels.start * lines..panels.end * lines]
     }
 
     fn panel_count(self) -> usize {

@@ -74,7 +74,7 @@ impl SplitPanels {
         for panel in range {
             let parts = [(small, &self.large), (large, &self.small), (large, &self.large)];
             for (index, (rows, lines)) in parts.into_iter().enumerate() {
-                let panels = Panels { lines, depth, steps: 0..depth };
+                let panels = Panels::new(lines, depth, 0..depth);
                 let finish = Finish { accumulate: index > 0, ..Finish::default() };
                 // SAFETY: the caller's.
                 unsafe {

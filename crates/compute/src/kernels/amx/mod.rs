@@ -57,6 +57,14 @@ fn permitted() -> bool {
     false
 }
 
+/// Lines of the panel that follows which a tile asks for, four in each of its steps: they come from
+/// the third cache or from memory, and the first tile of a panel would wait for them.
+pub(super) fn lines_ahead(depth: usize) -> usize {
+    depth / SIDE * WORDS_AHEAD / 16
+}
+/// Words of what one step asks for.
+const WORDS_AHEAD: usize = 4 * 16;
+
 /// From as many steps on the rows of `A` pass by the first cache, and the sums wait for the next tile.
 const DEEP: usize = 8 * SIDE;
 

@@ -16,6 +16,8 @@ pub(super) struct Run {
     pub(super) b: [*const u32; 2],
     /// Whole registers of the depth.
     pub(super) steps: usize,
+    /// First of the lines that are asked for, four a step.
+    pub(super) ahead: *const u32,
 }
 
 /// Room for the words of a last, shorter step, filled up with zeros.
@@ -38,6 +40,7 @@ pub(super) fn whole(tile: &Tile) -> Run {
         a_stride: 4 * tile.a_stride,
         b: [tile.b, tile.b.wrapping_add(tile.b_stride)],
         steps: tile.depth / SIDE,
+        ahead: tile.ahead,
     }
 }
 
@@ -69,5 +72,6 @@ pub(super) unsafe fn rest(tile: &Tile, panels: usize, room: &mut MaybeUninit<Res
         a_stride: size_of::<Line>(),
         b: [rest.b[0].as_ptr().cast(), rest.b[1].as_ptr().cast()],
         steps: 1,
+        ahead: tile.ahead,
     })
 }

@@ -28,6 +28,7 @@ macro_rules! steps {
                     "add {a_next}, 64",
                     "add {b}, 2048",
                     "add {b_next}, 2048",
+                    "add {ahead}, 256",
                     "dec {steps}",
                     "jnz 2b",
                     a = inout(reg) run.a[0] => _,
@@ -37,6 +38,7 @@ macro_rules! steps {
                     b_next = inout(reg) run.b[1] => _,
                     b_stride = in(reg) 128usize,
                     steps = inout(reg) run.steps => _,
+                    ahead = inout(reg) run.ahead => _,
                     options(nostack),
                 );
             }
@@ -173,9 +175,13 @@ steps!(
     [
         "tileloadd tmm6, [{b} + {b_stride}]",
         "tileloaddt1 tmm4, [{a} + {a_stride}]",
+        "prefetcht1 [{ahead}]",
+        "prefetcht1 [{ahead} + 64]",
         "tileloadd tmm7, [{b} + {b_stride} + 64]",
         "tdpbf16ps tmm0, tmm4, tmm6",
         "tileloaddt1 tmm5, [{a_next} + {a_stride}]",
+        "prefetcht1 [{ahead} + 128]",
+        "prefetcht1 [{ahead} + 192]",
         "tdpbf16ps tmm1, tmm4, tmm7",
         "tdpbf16ps tmm2, tmm5, tmm6",
         "tdpbf16ps tmm3, tmm5, tmm7",

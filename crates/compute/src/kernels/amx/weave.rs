@@ -3,9 +3,9 @@
 use std::arch::asm;
 use std::arch::x86_64::{_mm512_loadu_ps, _mm512_set1_ps};
 
-use super::SIDE;
 use super::finish::finish_rows;
 use super::runs::Run;
+use super::{SIDE, WORDS_AHEAD};
 use crate::kernels::Tile;
 
 /// Runs the first steps of [`deep`](super::tiles::deep), as many as half the rows of `before`, whose
@@ -33,6 +33,7 @@ pub(super) unsafe fn weave(run: Run, before: &Tile) -> Run {
         a: run.a.map(|a| a.wrapping_add(steps * SIDE)),
         b: run.b.map(|b| b.wrapping_add(steps * SIDE * super::PANEL)),
         steps: run.steps - steps,
+        ahead: run.ahead.wrapping_add(steps * WORDS_AHEAD),
         ..run
     }
 }
@@ -97,17 +98,22 @@ macro_rules! weave {
                     "tileloadd tmm6, [{b} + {b_stride}]",
                     "tileloaddt1 tmm4, [{a} + {a_stride}]",
                     line!($name, "0", "{c}", "zmm17"),
+                    "prefetcht1 [{ahead}]",
                     "tileloadd tmm7, [{b} + {b_stride} + 64]",
                     "tdpbf16ps tmm0, tmm4, tmm6",
                     line!($name, "64", "{c} + 64", "zmm18"),
+                    "prefetcht1 [{ahead} + 64]",
                     "tileloaddt1 tmm5, [{a_next} + {a_stride}]",
                     "tdpbf16ps tmm1, tmm4, tmm7",
                     line!($name, "128", "{c} + {c_stride}", "zmm17"),
+                    "prefetcht1 [{ahead} + 128]",
                     "tdpbf16ps tmm2, tmm5, tmm6",
                     "tdpbf16ps tmm3, tmm5, tmm7",
                     line!($name, "192", "{c} + {c_stride} + 64", "zmm18"),
+                    "prefetcht1 [{ahead} + 192]",
                     "lea {c}, [{c} + 2*{c_stride}]",
                     "add {s}, 256",
+                    "add {ahead}, 256",
                     "add {a}, 64",
                     "add {a_next}, 64",
                     "add {b}, 2048",
@@ -118,6 +124,7 @@ macro_rules! weave {
                     a_stride = in(reg) run.a_stride,
                     b = inout(reg) run.b[0] => _,
                     b_stride = in(reg) 128usize,
+                    ahead = inout(reg) run.ahead => _,
                     s = inout(reg) before.sums => _,
                     c = inout(reg) before.c => _,
                     c_stride = in(reg) 4 * before.c_stride,
