@@ -12,10 +12,10 @@ use crate::{Activation, LinearInput, Precision};
 
 /// Most rows of `x` a task takes through all panels.
 const ROWS: usize = 320;
-/// Panels that stay together where the threads share them.
-pub(super) const PANELS: usize = 4;
+/// Most panels that one tile takes at once.
+const PANELS: usize = 4;
 /// Fewer rows than this for each thread, and the threads share the panels, not the rows.
-const ROWS_WORTH_A_THREAD: usize = 48;
+const ROWS_WORTH_A_THREAD: usize = 160;
 
 thread_local! {
     /// Columns of a linear's results, or of a gate and of what it gates, kept between calls.
@@ -40,7 +40,7 @@ pub(crate) fn apply<const N: usize>(x: &LinearInput, layers: [Weights<'_>; N], y
     let (kernels, mut y) = (x.kernels(), y.into_iter());
     let layers = layers.map(|layer| (layer, layer.output(x, y.next().expect("one per layer"))));
     let panels = layers.iter().map(|(layer, _)| layer.panel_count()).sum();
-    share(x, panels, PANELS, |rows, first, range| {
+    share(x, panels, together(x), |rows, first, range| {
         let mut before = 0;
         for (layer, output) in &layers {
             let after = before + layer.panel_count();
@@ -69,7 +69,7 @@ pub(crate) fn apply_gated(
     let mut y = LinearInput::new(kernels, x.rows(), outputs);
     let (words, stride) = y.words_mut();
     let output = Output { start: words.as_mut_ptr().cast(), stride, columns: stride };
-    share(x, layers[0].panel_count(), PANELS, |rows, first, range| {
+    share(x, layers[0].panel_count(), together(x), |rows, first, range| {
         let at_once =
             if rows.count <= kernels.max_rows() { kernels.panels_at_once(rows.count) } else { 1 };
         let (width, output) = (at_once * PANEL, output.below(first));
@@ -131,6 +131,11 @@ pub(crate) fn apply_in_strips(
         }
         STRIPS.set(memory);
     });
+}
+
+/// Panels that stay together where the threads share them: one tile takes several at once.
+pub(super) fn together(x: &LinearInput) -> usize {
+    if x.rows() <= x.kernels().max_rows() { PANELS } else { 1 }
 }
 
 /// Shares out some rows and all of `panels` panels, or where rows are few all rows and some panels,

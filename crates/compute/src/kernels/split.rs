@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::product::{Finish, Output, Panels, Rows, multiply};
-use super::share::{PANELS, share};
+use super::share::{share, together};
 use super::{Kernels, Line, PANEL, Words, for_each_level, pack_matrix, store_row};
 use crate::precision::round_bf16;
 use crate::{KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
@@ -47,7 +47,7 @@ impl SplitPanels {
         assert_eq!((x.cols(), x.rows() * self.n), (self.n, y.len()));
         let large = LinearInput::pack_for(self.kernels, x);
         let output = Output { start: y.as_mut_ptr(), stride: self.n, columns: self.n };
-        share(&large, self.n.div_ceil(PANEL), PANELS, |rows, first, range| {
+        share(&large, self.n.div_ceil(PANEL), together(&large), |rows, first, range| {
             let mut memory = SMALL.take();
             let part = x.view_rows(first..first + rows.count);
             let words = memory.first(rows.stride * rows.count);

@@ -4,8 +4,8 @@ use std::arch::x86_64::{
     _MM_HINT_ET0, _mm_prefetch, _mm512_add_ps, _mm512_load_ps, _mm512_loadu_ps, _mm512_storeu_ps,
 };
 
-use super::registers::{Places, put_aside, store_registers};
-use super::{LINES, SIDE};
+use super::registers::{Places, put_aside, put_in_place};
+use super::{DEEP, LINES, SIDE};
 use crate::kernels::Tile;
 use crate::kernels::avx512::round_normal;
 
@@ -21,28 +21,24 @@ pub(super) fn expect_c(tile: &Tile, panels: usize) {
     }
 }
 
-/// Puts the sums aside, and after the last part takes them to their place. With `DIRECT`, which all
-/// four registers must lie in the tile for, sums that need no more are written from the registers:
-/// where they are few, the way through their lines is half the work.
+/// Puts the sums aside, and after the last part takes them to their place. Sums of few steps that need no
+/// more are written from the registers: the way through their lines is half the work.
 ///
 /// # Safety
 /// As [`TileKernel`](super::TileKernel); the registers must hold the sums.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn finish<const DIRECT: bool>(tile: &Tile, places: Places, panels: usize) {
+pub(super) unsafe fn finish(tile: &Tile, places: Places) {
     let plain = !tile.accumulate && tile.bias.is_null() && !tile.round;
-    if DIRECT && tile.part.last && plain {
-        let into = |line: usize| {
-            let (row, line) = (line / (panels * LINES), line % (panels * LINES));
-            tile.c.wrapping_add(row * tile.c_stride + line * SIDE)
-        };
-        // SAFETY: `C` has every row and column of the registers.
-        return unsafe { store_registers(places.lines.map(into), 4 * tile.c_stride) };
-    }
-    // SAFETY: the lines for the sums have room for all registers.
-    unsafe { put_aside(tile, places) }
-    if tile.part.last {
-        // SAFETY: the caller's.
-        unsafe { finish_rows(tile, 0, panels) }
+    // SAFETY: the caller's.
+    unsafe {
+        if tile.part.last && plain && tile.depth < DEEP {
+            return put_in_place(tile, places);
+        }
+        put_aside(tile, places);
+        if tile.part.last {
+            finish_rows(tile, 0, places.panels());
+        }
     }
 }
 

@@ -57,30 +57,62 @@ pub(in super::super) unsafe fn release() {
     unsafe { asm!("tilerelease", options(nomem, nostack)) }
 }
 
-/// Where each register of sums begins in the lines of a tile, row after row, and bytes between two rows.
+/// Where each register of sums begins in a tile.
 #[derive(Clone, Copy)]
 pub(super) struct Places {
-    pub(super) lines: [usize; 4],
-    pub(super) row: usize,
+    /// Lines before it, counted row after row.
+    lines: [usize; 4],
+    /// Lines of a row.
+    row: usize,
+    /// Registers in use, the first ones.
+    count: usize,
 }
 
+/// One register of rows against one panel.
+pub(super) const LOW: Places = Places { lines: [0, 1, 0, 0], row: LINES, count: 2 };
+/// One register of rows against two panels.
+pub(super) const WIDE: Places = Places { lines: [0, 1, 2, 3], row: 2 * LINES, count: 4 };
 /// Two registers of rows against one panel.
 pub(super) const TALL: Places = {
     let below = SIDE * LINES;
-    Places { lines: [0, 1, below, below + 1], row: LINES * size_of::<Line>() }
+    Places { lines: [0, 1, below, below + 1], row: LINES, count: 4 }
 };
-/// One register of rows against two panels.
-pub(super) const WIDE: Places = Places { lines: [0, 1, 2, 3], row: 2 * LINES * size_of::<Line>() };
+
+impl Places {
+    /// Panels of a tile.
+    pub(super) const fn panels(self) -> usize {
+        self.row / LINES
+    }
+
+    /// Where the registers begin in the lines for sums, and bytes between two rows there.
+    #[inline(always)]
+    fn aside(self, tile: &Tile) -> ([*mut f32; 4], usize) {
+        let lines = self.lines.map(|line| tile.sums.wrapping_add(line).cast());
+        (lines, self.row * size_of::<Line>())
+    }
+
+    /// The same in `C`.
+    #[inline(always)]
+    fn in_c(self, tile: &Tile) -> ([*mut f32; 4], usize) {
+        let place = |line: usize| {
+            let (row, line) = (line / self.row, line % self.row);
+            tile.c.wrapping_add(row * tile.c_stride + line * SIDE)
+        };
+        (self.lines.map(place), size_of::<f32>() * tile.c_stride)
+    }
+}
 
 /// Makes the registers of sums zero, or what the part before put aside.
 ///
 /// # Safety
-/// The processor must have the instructions; after a first part, the sums must have been put aside.
-#[inline]
+/// As [`TileKernel`](super::TileKernel); after a first part, the sums must have been put aside.
+#[inline(always)]
 pub(super) unsafe fn begin(tile: &Tile, places: Places) {
     // SAFETY: the caller's.
     unsafe {
-        if tile.part.first {
+        if !tile.part.first {
+            load_registers(places.aside(tile), places.count);
+        } else {
             asm!(
                 "tilezero tmm0",
                 "tilezero tmm1",
@@ -88,54 +120,86 @@ pub(super) unsafe fn begin(tile: &Tile, places: Places) {
                 "tilezero tmm3",
                 options(nomem, nostack),
             );
-        } else {
-            let sums = |register: usize| tile.sums.wrapping_add(places.lines[register]);
-            asm!(
-                "tileloadd tmm0, [{first} + {stride}]",
-                "tileloadd tmm1, [{second} + {stride}]",
-                "tileloadd tmm2, [{third} + {stride}]",
-                "tileloadd tmm3, [{fourth} + {stride}]",
-                first = in(reg) sums(0),
-                second = in(reg) sums(1),
-                third = in(reg) sums(2),
-                fourth = in(reg) sums(3),
-                stride = in(reg) places.row,
-                options(nostack),
-            );
         }
-    }
-}
-
-/// Writes the four registers of sums to where each begins, rows `stride` bytes apart.
-///
-/// # Safety
-/// All rows of the registers must be there to be written, and the registers hold the sums.
-#[inline]
-pub(super) unsafe fn store_registers(places: [*mut f32; 4], stride: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        asm!(
-            "tilestored [{first} + {stride}], tmm0",
-            "tilestored [{second} + {stride}], tmm1",
-            "tilestored [{third} + {stride}], tmm2",
-            "tilestored [{fourth} + {stride}], tmm3",
-            first = in(reg) places[0],
-            second = in(reg) places[1],
-            third = in(reg) places[2],
-            fourth = in(reg) places[3],
-            stride = in(reg) stride,
-            options(nostack),
-        );
     }
 }
 
 /// Puts the sums aside.
 ///
 /// # Safety
-/// As [`store_registers`], for the tile's lines.
-#[inline]
+/// The registers must hold the sums.
+#[inline(always)]
 pub(super) unsafe fn put_aside(tile: &Tile, places: Places) {
-    let lines = places.lines.map(|line| tile.sums.wrapping_add(line).cast());
+    // SAFETY: the tile's lines have room for every register.
+    unsafe { store_registers(places.aside(tile), places.count) }
+}
+
+/// Writes the sums into `C`.
+///
+/// # Safety
+/// As [`TileKernel`](super::TileKernel); the registers must hold the sums.
+#[inline(always)]
+pub(super) unsafe fn put_in_place(tile: &Tile, places: Places) {
+    // SAFETY: `C` has every row and column of the registers.
+    unsafe { store_registers(places.in_c(tile), places.count) }
+}
+
+/// Reads the first `count` registers of sums, two or four, from where each begins, rows `stride` bytes
+/// apart.
+///
+/// # Safety
+/// All rows of the registers must be there to be read.
+#[inline(always)]
+unsafe fn load_registers((places, stride): ([*mut f32; 4], usize), count: usize) {
     // SAFETY: the caller's.
-    unsafe { store_registers(lines, places.row) }
+    unsafe {
+        asm!(
+            "tileloadd tmm0, [{first} + {stride}]",
+            "tileloadd tmm1, [{second} + {stride}]",
+            first = in(reg) places[0],
+            second = in(reg) places[1],
+            stride = in(reg) stride,
+            options(nostack),
+        );
+        if count > 2 {
+            asm!(
+                "tileloadd tmm2, [{third} + {stride}]",
+                "tileloadd tmm3, [{fourth} + {stride}]",
+                third = in(reg) places[2],
+                fourth = in(reg) places[3],
+                stride = in(reg) stride,
+                options(nostack),
+            );
+        }
+    }
+}
+
+/// Writes the first `count` registers of sums, two or four, to where each begins, rows `stride` bytes
+/// apart.
+///
+/// # Safety
+/// All rows of the registers must be there to be written, and the registers hold the sums.
+#[inline(always)]
+unsafe fn store_registers((places, stride): ([*mut f32; 4], usize), count: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        asm!(
+            "tilestored [{first} + {stride}], tmm0",
+            "tilestored [{second} + {stride}], tmm1",
+            first = in(reg) places[0],
+            second = in(reg) places[1],
+            stride = in(reg) stride,
+            options(nostack),
+        );
+        if count > 2 {
+            asm!(
+                "tilestored [{third} + {stride}], tmm2",
+                "tilestored [{fourth} + {stride}], tmm3",
+                third = in(reg) places[2],
+                fourth = in(reg) places[3],
+                stride = in(reg) stride,
+                options(nostack),
+            );
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::arch::asm;
 use std::mem::MaybeUninit;
 
 use super::finish::{expect_c, finish, finish_waiting};
-use super::registers::{Places, TALL, WIDE, begin, configure, put_aside};
+use super::registers::{LOW, Places, TALL, WIDE, begin, configure, put_aside};
 use super::runs::{Run, rest, whole};
 use super::weave::weave;
 use crate::kernels::Tile;
@@ -46,10 +46,9 @@ macro_rules! steps {
     };
 }
 
-/// A kernel that finishes what it makes: its panels, whether sums go from the registers into `C` where
-/// nothing else is to be done, where they go otherwise, and its steps.
+/// A kernel that finishes what it makes: the places of its registers, and its steps.
 macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident, $panels:literal, $direct:literal, $places:expr, $steps:ident) => {
+    ($(#[$doc:meta])* $name:ident, $places:expr, $steps:ident) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -63,15 +62,15 @@ macro_rules! kernel {
                     finish_waiting(before);
                 }
                 if tile.part.last {
-                    expect_c(tile, $panels);
+                    expect_c(tile, $places.panels());
                 }
                 set_up(tile, $places);
                 $steps(whole(tile));
                 let mut room = MaybeUninit::uninit();
-                if let Some(rest) = rest(tile, $panels, &mut room) {
+                if let Some(rest) = rest(tile, $places.panels(), &mut room) {
                     $steps(rest);
                 }
-                finish::<$direct>(tile, $places, $panels);
+                finish(tile, $places);
             }
         }
     };
@@ -94,7 +93,7 @@ unsafe fn set_up(tile: &Tile, places: Places) {
 
 kernel! {
     /// Up to 16 rows and one panel.
-    low, 1, false, TALL, low_steps
+    low, LOW, low_steps
 }
 
 steps!(
@@ -110,7 +109,7 @@ steps!(
 
 kernel! {
     /// Up to 16 rows and two panels.
-    wide, 2, true, WIDE, wide_steps
+    wide, WIDE, wide_steps
 }
 
 steps!(
@@ -130,7 +129,7 @@ steps!(
 
 kernel! {
     /// 17 to 32 rows and one panel.
-    high, 1, true, TALL, high_steps
+    high, TALL, high_steps
 }
 
 steps!(
@@ -166,7 +165,7 @@ pub(super) unsafe fn deep(tile: &Tile) {
         if let Some(rest) = rest(tile, 1, &mut room) {
             deep_steps(rest);
         }
-        if tile.waits { put_aside(tile, TALL) } else { finish::<false>(tile, TALL, 1) }
+        if tile.waits { put_aside(tile, TALL) } else { finish(tile, TALL) }
     }
 }
 
