@@ -59,7 +59,7 @@ pub use level::{KernelError, KernelLevel};
 pub use linear::Linear;
 pub use log_moments::{LogMoments, log_moments};
 pub use log_softmax::{LogProbability, log_softmax};
-pub use log_sum::log_sum_exp;
+pub use log_sum::{largest, log_sum_exp};
 pub use mapped::MappedFile;
 pub use matrix::{Matrix, MatrixRef};
 pub use mersenne::Mersenne;

@@ -202,21 +202,31 @@ mod tests {
 
     #[test]
     fn a_row_has_the_same_bits_in_any_batch_and_on_any_number_of_threads() {
-        let (rows, inputs, outputs) = (230, 1063, 131);
-        let (weights, x) = (random(outputs, inputs, 1), random(rows, inputs, 2));
-        for precision in [Precision::F32, Precision::Bf16] {
-            let layer = Linear::pack(weights.view(), None, precision);
-            for level in KernelLevel::available() {
-                let whole = in_pool(1, || apply_at(level, &layer, x.view()));
-                for (threads, batch) in [(2, rows), (5, rows), (1, 1), (2, 5), (5, 13), (2, 97)] {
-                    in_pool(threads, || {
-                        for start in (0..rows).step_by(batch) {
-                            let end = rows.min(start + batch);
-                            let part = apply_at(level, &layer, x.view_rows(start..end));
-                            let expected = whole.view_rows(start..end);
-                            assert_eq!(bits(part.as_slice()), bits(expected.as_slice()), "{level}");
-                        }
-                    });
+        // of one block of inputs, and of two
+        for (rows, inputs, outputs) in [(230, 1063, 131), (170, 2500, 70)] {
+            let (weights, x) = (random(outputs, inputs, 1), random(rows, inputs, 2));
+            let bias = random(1, outputs, 3).into_vec();
+            for (precision, bias) in
+                [(Precision::F32, None), (Precision::Bf16, None), (Precision::Bf16, Some(&*bias))]
+            {
+                let layer = Linear::pack(weights.view(), bias, precision);
+                for level in KernelLevel::available() {
+                    let whole = in_pool(1, || apply_at(level, &layer, x.view()));
+                    for (threads, batch) in [(2, rows), (5, rows), (1, 1), (2, 5), (5, 13), (2, 97)]
+                    {
+                        in_pool(threads, || {
+                            for start in (0..rows).step_by(batch) {
+                                let end = rows.min(start + batch);
+                                let part = apply_at(level, &layer, x.view_rows(start..end));
+                                let expected = whole.view_rows(start..end);
+                                assert_eq!(
+                                    bits(part.as_slice()),
+                                    bits(expected.as_slice()),
+                                    "{level}"
+                                );
+                            }
+                        });
+                    }
                 }
             }
         }

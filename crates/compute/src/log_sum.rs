@@ -86,7 +86,8 @@ fn exp_falling<const FUSED: bool>(x: f32) -> f32 {
 
 /// The largest value; minus infinity where there are none.
 #[inline(always)]
-pub(crate) fn largest(values: &[f32]) -> f32 {
+pub fn largest(values: &[f32]) -> f32 {
+    // lanes that do not wait for each other: a plain fold takes one value at a time
     let (chunks, tail) = values.as_chunks::<LANES>();
     let mut largest = [f32::NEG_INFINITY; LANES];
     for chunk in chunks {
@@ -101,6 +102,18 @@ pub(crate) fn largest(values: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::testing::random;
+
+    #[test]
+    fn the_largest_is_found_wherever_it_stands() {
+        for length in [1, 15, 16, 17, 64, 99] {
+            for place in 0..length {
+                let mut values = vec![-5.0; length];
+                values[place] = -1.0;
+                assert_eq!(largest(&values), -1.0, "{length} {place}");
+            }
+        }
+        assert_eq!(largest(&[]), f32::NEG_INFINITY);
+    }
 
     #[test]
     fn the_sum_is_that_of_the_definition_at_every_level() {

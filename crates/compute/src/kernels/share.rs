@@ -124,8 +124,8 @@ pub(crate) fn apply_in_strips(
             let panels = panel..range.end.min(panel + at_once);
             let start = values.as_mut_ptr().wrapping_sub(panel * PANEL);
             let strip = Output { start, stride: width, columns: layer.outputs };
-            // SAFETY: the strip has every row and the columns of these panels.
             let next = layer.lines(panels.end..range.end.min(panels.end + at_once));
+            // SAFETY: the strip has every row and the columns of these panels.
             unsafe { layer.run(kernels, rows, (panels, next), strip) }
             look(first, panel * PANEL, values, width);
         }

@@ -1,10 +1,10 @@
 //! How far one model's predictions are from another's.
 
-use compute::softmax_divergence;
+use compute::{largest, softmax_divergence};
 
 use super::chunks::{Chunk, chunks, groups};
 use super::{Options, capacity, run, source::Source};
-use crate::{Error, Model, Observer, Result, numbers::maximum};
+use crate::{Error, Model, Observer, Result};
 
 /// What two models make of one position of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,7 +85,7 @@ fn compare([reference, other]: [&[f32]; 2], token: usize) -> TokenDivergence {
 
 /// The place of the largest value, the first of equals.
 fn first_largest(values: &[f32]) -> Option<usize> {
-    let largest = maximum(values);
+    let largest = largest(values);
     values.iter().position(|value| *value == largest)
 }
 

@@ -57,13 +57,14 @@ fn permitted() -> bool {
     false
 }
 
-/// Lines of the panel that follows which a tile asks for, four in each of its steps: they come from
-/// the third cache or from memory, and the first tile of a panel would wait for them.
+/// Words of the panel that follows which a step asks for, four lines: they come from the third cache or
+/// from memory, and the first tile of a panel would wait for them.
+const WORDS_AHEAD: usize = 4 * 16;
+
+/// Lines that a tile of `depth` steps asks for.
 pub(super) fn lines_ahead(depth: usize) -> usize {
     depth / SIDE * WORDS_AHEAD / 16
 }
-/// Words of what one step asks for.
-const WORDS_AHEAD: usize = 4 * 16;
 
 /// From as many steps on the rows of `A` pass by the first cache, and the sums wait for the next tile.
 const DEEP: usize = 8 * SIDE;
@@ -80,7 +81,7 @@ pub(super) fn bf16_pairs(rows: usize, panels: usize, depth: usize) -> TileKernel
     }
 }
 
-/// Whether the kernel of `depth` steps leaves the sums of a last part to the tile that follows.
+/// Whether the sums of a tile are left to the one that follows: of a last part of many steps.
 pub(super) fn sums_wait(tile: &Tile) -> bool {
     tile.part.last && tile.rows > SIDE && tile.depth >= DEEP
 }

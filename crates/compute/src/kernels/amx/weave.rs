@@ -38,8 +38,8 @@ pub(super) unsafe fn weave(run: Run, before: &Tile) -> Run {
     }
 }
 
-/// Instructions for one line of sums: the name of the places of the sums and of `C`, the register with
-/// the bias, the one that works, and its lower half.
+/// Instructions that take one line of sums to its place, in one of four ways: the line's distance from
+/// `s`, its place in `C`, and the register that holds the bias.
 macro_rules! line {
     (plain, $s:literal, $c:literal, $bias:literal) => {
         concat!("vaddps zmm16, ", $bias, ", [{s} + ", $s, "]\n", "vmovups [", $c, "], zmm16")
