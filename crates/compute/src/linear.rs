@@ -1,6 +1,10 @@
 //! A linear layer: `y = x · Wᵀ + b`.
 
-use crate::kernels::{Kernels, Line, PANEL, Weights, apply, apply_gated, pack_matrix};
+use std::ops::Range;
+
+use crate::kernels::{
+    Kernels, Line, PANEL, Weights, apply, apply_gated, empty_panels, pack_into, pack_matrix,
+};
 use crate::{Activation, KernelLevel, LinearInput, Matrix, MatrixRef, Precision};
 
 /// The weights of a linear layer, packed for multiplication: 2 bytes per weight in
@@ -38,6 +42,34 @@ impl Linear {
     /// When the bias does not have one value per output.
     pub fn pack(weights: MatrixRef<'_>, bias: Option<&[f32]>, precision: Precision) -> Self {
         Self::pack_for(Kernels { level: KernelLevel::active(), precision }, weights, bias)
+    }
+
+    /// [`Linear::new`] without a bias from some rows of the weights at a time, `[outputs, inputs]` in all,
+    /// so that they are never whole beside what is made of them: `read` gets the rows, about `rows` of
+    /// them, and gives their weights.
+    ///
+    /// # Errors
+    /// The first of `read`.
+    ///
+    /// # Panics
+    /// When `read` gives a matrix of another shape.
+    pub fn try_in_parts<E>(
+        (outputs, inputs): (usize, usize),
+        precision: Precision,
+        rows: usize,
+        mut read: impl FnMut(Range<usize>) -> Result<Matrix, E>,
+    ) -> Result<Self, E> {
+        let kernels = Kernels { level: KernelLevel::active(), precision };
+        let mut panels = empty_panels(kernels, outputs, inputs);
+        let (step, lines) = (rows.next_multiple_of(PANEL).max(PANEL), kernels.panel_lines(inputs));
+        for start in (0..outputs).step_by(step) {
+            let range = start..outputs.min(start + step);
+            let part = read(range.clone())?;
+            assert_eq!((part.rows(), part.cols()), (range.len(), inputs), "the rows asked for");
+            let own = start / PANEL * lines..range.end.div_ceil(PANEL) * lines;
+            pack_into(kernels, part.view(), &mut panels[own]);
+        }
+        Ok(Self { panels, bias: None, inputs, outputs, precision })
     }
 
     fn pack_for(kernels: Kernels, weights: MatrixRef<'_>, bias: Option<&[f32]>) -> Self {
@@ -228,6 +260,27 @@ mod tests {
                         });
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_layer_read_in_parts_is_that_read_at_once() {
+        for outputs in [0, 1, 32, 131, 200] {
+            let (weights, x) = (random(outputs, 70, 1), random(9, 70, 2));
+            for precision in [Precision::F32, Precision::Bf16] {
+                let expected = Linear::pack(weights.view(), None, precision).apply(x.view());
+                for rows in [1, 32, 50, 1000] {
+                    let read = |range: Range<usize>| -> Result<Matrix, ()> {
+                        let part = weights.view_rows(range).as_slice().to_vec();
+                        Ok(Matrix::from_vec(part.len() / 70, 70, part))
+                    };
+                    let parts = Linear::try_in_parts((outputs, 70), precision, rows, read);
+                    let y = parts.unwrap().apply(x.view());
+                    assert_eq!(bits(y.as_slice()), bits(expected.as_slice()));
+                }
+                let failed = Linear::try_in_parts((5, 70), precision, 2, |_| Err("no"));
+                assert_eq!(failed.unwrap_err(), "no");
             }
         }
     }

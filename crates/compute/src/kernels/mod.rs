@@ -33,8 +33,8 @@ mod weights;
 #[cfg(test)]
 pub(crate) use gate::{Row, gate};
 pub(crate) use pack::{
-    LINES, Line, Strided, Words, expect, load_row, pack_columns, pack_matrix, pack_rows, store_row,
-    unpack_columns,
+    LINES, Line, Strided, Words, empty_panels, expect, load_row, pack_columns, pack_into,
+    pack_matrix, pack_rows, store_row, unpack_columns,
 };
 pub(crate) use product::{Panels, Rows, multiply_into};
 pub(crate) use share::{Weights, apply, apply_gated, apply_in_strips};

@@ -146,18 +146,28 @@ const ZEROS: usize = 1 << 12;
 
 /// Packs all rows of `matrix`, `[out, in]`, as the columns of panels.
 pub(crate) fn pack_matrix(kernels: Kernels, matrix: MatrixRef<'_>) -> Vec<Line> {
+    let mut panels = empty_panels(kernels, matrix.rows(), matrix.cols());
+    pack_into(kernels, matrix, &mut panels);
+    panels
+}
+
+/// [`pack_matrix`] into panels that are there, one for every [`PANEL`] rows.
+pub(crate) fn pack_into(kernels: Kernels, matrix: MatrixRef<'_>, panels: &mut [Line]) {
     let (outputs, inputs) = (matrix.rows(), matrix.cols());
-    let lines = kernels.panel_lines(inputs);
-    // on all threads: fresh memory costs as much as what is written to it
-    let zeros = rayon::iter::repeat_n(Line::ZERO, outputs.div_ceil(PANEL) * lines);
-    let mut panels: Vec<Line> = zeros.with_min_len(ZEROS).collect();
-    panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, lines)| {
+    let panels = panels.par_chunks_mut(kernels.panel_lines(inputs).max(1)).enumerate();
+    panels.for_each(|(panel, lines)| {
         let first = panel * PANEL;
         let rows = PANEL.min(outputs - first);
         let values = matrix.view_rows(first..first + rows).as_slice();
         pack_rows(kernels, Strided { values, rows, width: inputs, stride: inputs }, lines);
     });
-    panels
+}
+
+/// Panels of zeros for `outputs` rows of `inputs` values.
+pub(crate) fn empty_panels(kernels: Kernels, outputs: usize, inputs: usize) -> Vec<Line> {
+    // on all threads: fresh memory costs as much as what is written to it
+    let lines = outputs.div_ceil(PANEL) * kernels.panel_lines(inputs);
+    rayon::iter::repeat_n(Line::ZERO, lines).with_min_len(ZEROS).collect()
 }
 
 /// Packs up to [`PANEL`] rows of `[inner]` values as the columns of one panel: each row `stride`
