@@ -31,8 +31,8 @@ impl StripSum {
 
 /// `ln Σ exp(values)`, within 1e-6 of its value; minus infinity where there are no values.
 ///
-/// Exponentials in `f32`, four at a time summed there, all others in `f64`, in an order that depends on the length alone. Meant for
-/// finite values: with others the result is not defined.
+/// Exponentials in `f32`, four at a time summed there, these sums in `f64`, in an order that depends on
+/// the length alone. Meant for finite values: with others the result is not defined.
 pub fn log_sum_exp(values: &[f32]) -> f64 {
     log_sum(KernelLevel::active(), values)
 }
