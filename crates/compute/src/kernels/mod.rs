@@ -54,14 +54,12 @@ pub(crate) struct Tile {
     /// Rows, at most [`Kernels::max_rows`].
     rows: usize,
     /// Rows of the tile before, whose set-up of the processor still holds; 0 where there is none.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other set-up lasts"))]
     rows_before: usize,
     /// Steps along the inner index: words of `B` per column.
     depth: usize,
     /// Which part of the inner index the steps are.
     part: Part,
     /// [`Kernels::lines_aside`] lines for sums that leave the registers.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "one part"))]
     sums: *mut Line,
     /// First word of the first row of `A`.
     a: *const u32,
@@ -83,13 +81,10 @@ pub(crate) struct Tile {
     /// Whether the result is rounded to bf16.
     round: bool,
     /// Whether the sums of a last part are left in their lines, for the next tile to bring to their place.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "none waits"))]
     waits: bool,
     /// The tile before whose sums wait, or null.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "none waits"))]
     before: *const Tile,
     /// Lines that will be read soon, [`Kernels::lines_ahead`] of them; they need not be there.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "nothing is asked for"))]
     ahead: *const u32,
 }
 
@@ -97,7 +92,6 @@ pub(crate) struct Tile {
 #[derive(Clone, Copy)]
 pub(crate) struct Part {
     /// Whether the sums begin with it; otherwise they go on from those put aside.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "one part"))]
     first: bool,
     /// Whether the sums end with it; otherwise they are put aside.
     last: bool,
@@ -190,6 +184,7 @@ impl Kernels {
     }
 
     /// Lines that a tile of `depth` steps asks for before they are needed.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "none"))]
     fn lines_ahead(self, depth: usize) -> usize {
         match (self.level, self.precision) {
             #[cfg(target_arch = "x86_64")]
@@ -199,6 +194,7 @@ impl Kernels {
     }
 
     /// Whether the sums of a tile wait for the one that follows.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "none waits"))]
     fn sums_wait(self, tile: &Tile) -> bool {
         match (self.level, self.precision) {
             #[cfg(target_arch = "x86_64")]
@@ -234,6 +230,7 @@ impl Kernels {
     }
 
     /// Whether a word of an input holds two values.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn takes_pairs(self) -> bool {
         self.precision == Precision::Bf16 && self.level.multiplies_bf16()
     }
