@@ -26,8 +26,8 @@ def checkpoint(like, blocks, into):
 def prune(given, model, samples, out):
     """Seconds and peak bytes of a run."""
     command = [given.secateur, "prune", model, "-o", out, "--calibration", "random", "--quiet"]
-    command += ["--samples", samples, "--length", given.length, "--divergence", "off"]
-    command += ["--threads", given.threads]
+    command += ["--method", "wanda", "--samples", samples, "--length", given.length]
+    command += ["--divergence", "off", "--threads", given.threads]
     _, seconds, peak = measure.run(command, given.threads)
     shutil.rmtree(out)
     return seconds, peak
