@@ -62,6 +62,12 @@ pub(crate) fn exp2_falling<const FUSED: bool>(x: f32, polynomial: &[f32]) -> f32
     if x < SMALLEST { 0.0 } else { value }
 }
 
+/// `e^x` for `x ≤ 0`, within 1e-6 of its value where that counts beside 1; 0 below -86, NaN for NaN.
+#[inline(always)]
+pub(crate) fn exp_falling<const FUSED: bool>(x: f32) -> f32 {
+    exp2_falling::<FUSED>(x * std::f32::consts::LOG2_E, &EXP2_FULL)
+}
+
 #[inline(always)]
 fn power_of_two(exponent: i32) -> f32 {
     f32::from_bits((exponent.wrapping_add(127) as u32) << 23)

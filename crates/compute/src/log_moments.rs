@@ -1,8 +1,9 @@
 //! Normaliser, mean and spread of the log-probabilities of a softmax, in one pass.
 
 use crate::KernelLevel;
-use crate::exponential::exp;
+use crate::exponential::exp_falling;
 use crate::kernels::for_each_level;
+use crate::log_sum::largest;
 
 /// Sums that do not wait for each other.
 const LANES: usize = 16;
@@ -33,13 +34,7 @@ for_each_level! { fn moments(logits: &[f32]) -> LogMoments = moments_body }
 #[inline(always)]
 fn moments_body<const FUSED: bool>(logits: &[f32]) -> LogMoments {
     let (chunks, tail) = logits.as_chunks::<LANES>();
-    let mut largest = [f32::NEG_INFINITY; LANES];
-    for chunk in chunks {
-        for (lane, &value) in largest.iter_mut().zip(chunk) {
-            *lane = if value > *lane { value } else { *lane };
-        }
-    }
-    let largest = largest.iter().chain(tail).copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = largest(logits);
     // Plain loops: what is called through a closure of the standard library may not be compiled for the
     // level's instructions.
     let mut sums = [[0.0f64; LANES]; 3];
@@ -47,7 +42,7 @@ fn moments_body<const FUSED: bool>(logits: &[f32]) -> LogMoments {
     for chunk in chunks {
         for lane in 0..LANES {
             let distance = chunk[lane] - largest;
-            let weight = f64::from(exp::<FUSED>(distance));
+            let weight = f64::from(exp_falling::<FUSED>(distance));
             let weighted = weight * f64::from(distance);
             zeroth[lane] += weight;
             first[lane] += weighted;
@@ -57,7 +52,7 @@ fn moments_body<const FUSED: bool>(logits: &[f32]) -> LogMoments {
     let mut total = sums.map(|lanes| lanes.into_iter().sum::<f64>());
     for &value in tail {
         let distance = f64::from(value - largest);
-        let weight = f64::from(exp::<FUSED>(value - largest));
+        let weight = f64::from(exp_falling::<FUSED>(value - largest));
         total[0] += weight;
         total[1] += weight * distance;
         total[2] += weight * distance * distance;

@@ -1,13 +1,11 @@
 //! The normaliser of a softmax.
 
 use crate::KernelLevel;
-use crate::exponential::{EXP2_FULL, exp2_falling};
+use crate::exponential::exp_falling;
 use crate::kernels::for_each_level;
 
 /// Sums that do not wait for each other.
 const LANES: usize = 16;
-/// Exponentials of a lane that are summed in `f32` before they join the others' sum.
-const TOGETHER: usize = 4;
 /// Values that are summed on their own before they join the others', so that they may be made and
 /// forgotten some at a time.
 pub(crate) const STRIP: usize = 512;
@@ -31,8 +29,8 @@ impl StripSum {
 
 /// `ln Σ exp(values)`, within 1e-6 of its value; minus infinity where there are no values.
 ///
-/// Exponentials in `f32`, four at a time summed there, these sums in `f64`, in an order that depends on
-/// the length alone. Meant for finite values: with others the result is not defined.
+/// Exponentials in `f32`, their sum in `f64`, in an order that depends on the length alone. Meant for
+/// finite values: with others the result is not defined.
 pub fn log_sum_exp(values: &[f32]) -> f64 {
     log_sum(KernelLevel::active(), values)
 }
@@ -56,19 +54,13 @@ for_each_level! { fn strip_sum(values: &[f32]) -> (f32, f64) = strip_sum_body }
 #[inline(always)]
 fn strip_sum_body<const FUSED: bool>(values: &[f32]) -> (f32, f64) {
     let largest = largest(values);
-    let (chunks, tail) = values.as_chunks::<{ TOGETHER * LANES }>();
+    let (chunks, tail) = values.as_chunks::<LANES>();
     // Plain loops: what is called through a closure of the standard library may not be compiled for the
     // level's instructions.
     let mut sums = [0.0f64; LANES];
     for chunk in chunks {
-        let mut together = [0.0f32; LANES];
-        for values in chunk.as_chunks::<LANES>().0 {
-            for (sum, &value) in together.iter_mut().zip(values) {
-                *sum += exp_falling::<FUSED>(value - largest);
-            }
-        }
-        for (sum, &few) in sums.iter_mut().zip(&together) {
-            *sum += f64::from(few);
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(exp_falling::<FUSED>(value - largest));
         }
     }
     let mut total = sums.into_iter().sum::<f64>();
@@ -76,12 +68,6 @@ fn strip_sum_body<const FUSED: bool>(values: &[f32]) -> (f32, f64) {
         total += f64::from(exp_falling::<FUSED>(value - largest));
     }
     (largest, total)
-}
-
-/// `e^x` for `x ≤ 0`.
-#[inline(always)]
-fn exp_falling<const FUSED: bool>(x: f32) -> f32 {
-    exp2_falling::<FUSED>(x * std::f32::consts::LOG2_E, &EXP2_FULL)
 }
 
 /// The largest value; minus infinity where there are none.

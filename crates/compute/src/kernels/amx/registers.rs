@@ -144,62 +144,47 @@ pub(super) unsafe fn put_in_place(tile: &Tile, places: Places) {
     unsafe { store_registers(places.in_c(tile), places.count) }
 }
 
-/// Reads the first `count` registers of sums, two or four, from where each begins, rows `stride` bytes
-/// apart.
-///
-/// # Safety
-/// All rows of the registers must be there to be read.
-#[inline(always)]
-unsafe fn load_registers((places, stride): ([*mut f32; 4], usize), count: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        asm!(
-            "tileloadd tmm0, [{first} + {stride}]",
-            "tileloadd tmm1, [{second} + {stride}]",
-            first = in(reg) places[0],
-            second = in(reg) places[1],
-            stride = in(reg) stride,
-            options(nostack),
-        );
-        if count > 2 {
-            asm!(
-                "tileloadd tmm2, [{third} + {stride}]",
-                "tileloadd tmm3, [{fourth} + {stride}]",
-                third = in(reg) places[2],
-                fourth = in(reg) places[3],
-                stride = in(reg) stride,
-                options(nostack),
-            );
+/// A function that moves the first `count` registers of sums, two or four, by the instruction of each.
+macro_rules! move_registers {
+    ($(#[$doc:meta])* $name:ident, [$first:literal, $second:literal, $third:literal, $fourth:literal]) => {
+        $(#[$doc])*
+        #[inline(always)]
+        unsafe fn $name(([a, b, c, d], stride): ([*mut f32; 4], usize), count: usize) {
+            // SAFETY: the caller's.
+            unsafe {
+                asm!($first, place = in(reg) a, stride = in(reg) stride, options(nostack));
+                asm!($second, place = in(reg) b, stride = in(reg) stride, options(nostack));
+                if count > 2 {
+                    asm!($third, place = in(reg) c, stride = in(reg) stride, options(nostack));
+                    asm!($fourth, place = in(reg) d, stride = in(reg) stride, options(nostack));
+                }
+            }
         }
-    }
+    };
 }
 
-/// Writes the first `count` registers of sums, two or four, to where each begins, rows `stride` bytes
-/// apart.
-///
-/// # Safety
-/// All rows of the registers must be there to be written, and the registers hold the sums.
-#[inline(always)]
-unsafe fn store_registers((places, stride): ([*mut f32; 4], usize), count: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        asm!(
-            "tilestored [{first} + {stride}], tmm0",
-            "tilestored [{second} + {stride}], tmm1",
-            first = in(reg) places[0],
-            second = in(reg) places[1],
-            stride = in(reg) stride,
-            options(nostack),
-        );
-        if count > 2 {
-            asm!(
-                "tilestored [{third} + {stride}], tmm2",
-                "tilestored [{fourth} + {stride}], tmm3",
-                third = in(reg) places[2],
-                fourth = in(reg) places[3],
-                stride = in(reg) stride,
-                options(nostack),
-            );
-        }
-    }
+move_registers! {
+    /// Reads them from where each begins, rows `stride` bytes apart.
+    ///
+    /// # Safety
+    /// All rows of the registers must be there to be read.
+    load_registers, [
+        "tileloadd tmm0, [{place} + {stride}]",
+        "tileloadd tmm1, [{place} + {stride}]",
+        "tileloadd tmm2, [{place} + {stride}]",
+        "tileloadd tmm3, [{place} + {stride}]"
+    ]
+}
+
+move_registers! {
+    /// Writes them to where each begins, rows `stride` bytes apart.
+    ///
+    /// # Safety
+    /// All rows of the registers must be there to be written, and the registers hold the sums.
+    store_registers, [
+        "tilestored [{place} + {stride}], tmm0",
+        "tilestored [{place} + {stride}], tmm1",
+        "tilestored [{place} + {stride}], tmm2",
+        "tilestored [{place} + {stride}], tmm3"
+    ]
 }
