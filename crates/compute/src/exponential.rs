@@ -44,6 +44,12 @@ pub(crate) const EXP2_FULL: [f32; 7] = [
 /// The same within 4e-6: enough for a value that is rounded to bf16.
 pub(crate) const EXP2_BF16: [f32; 5] = [0.009_570_1, 0.055_917_863, 0.240_247_44, 0.693_121_8, 1.0];
 
+/// `2^f` for `0 ≤ f < 1`, within 3e-6: for the instruction that takes the integer below a number as the
+/// exponent.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const EXP2_BF16_ABOVE: [f32; 5] =
+    [0.013_426_702, 0.052_242_447, 0.241_280_21, 0.693_044_84, 1.0];
+
 /// Smallest exponent of which [`exp2_falling`] is not 0.
 pub(crate) const SMALLEST: f32 = -125.0;
 

@@ -179,13 +179,11 @@ fn attend_one_by_one(
             let (sequence, out) = &mut chunk[index];
             sequence.past.append(sequence.k, sequence.v);
             let view = sequence.view();
-            out.fill(kernels, shape, |out| {
-                for kv_head in 0..shape.kv_heads {
-                    let problem = Problem::new(kernels, shape, &view, &(0..view.q.rows()), kv_head)
-                        .with_packed(Some(sequence.past.head(kv_head)));
-                    problem.run().store(&problem, out);
-                }
-            });
+            for kv_head in 0..shape.kv_heads {
+                Problem::new(kernels, shape, &view, &(0..view.q.rows()), kv_head)
+                    .with_packed(Some(sequence.past.head(kv_head)))
+                    .run(out);
+            }
         }
     });
 }

@@ -1,27 +1,23 @@
 //! Where the results of an attention go.
 
-use std::cell::Cell;
-
-use super::AttentionShape;
 use crate::LinearInput;
-use crate::kernels::{Kernels, Words, store_row};
+use crate::kernels::{Kernels, store_columns};
 
 /// The rows of the result that are some queries' own.
 pub(super) struct Results<'o> {
+    kernels: Kernels,
     words: &'o mut [u32],
     stride: usize,
-}
-
-thread_local! {
-    /// The results of one tile of queries, kept between calls.
-    static RESULTS: Cell<Words> = const { Cell::new(Words::new()) };
+    /// Words of a row that hold values.
+    width: usize,
 }
 
 impl<'o> Results<'o> {
     /// All rows of `out`.
     pub(super) fn of(out: &'o mut LinearInput) -> Self {
+        let (kernels, width) = (out.kernels(), out.kernels().row_words(out.cols()));
         let (words, stride) = out.words_mut();
-        Self { words, stride }
+        Self { kernels, words, stride, width }
     }
 
     /// The first `count` rows, and the others.
@@ -30,19 +26,9 @@ impl<'o> Results<'o> {
         (Self { words: own, ..self }, Self { words: others, ..self })
     }
 
-    /// Takes in what `write` makes of the rows, `[queries, heads · head_dim]`.
-    pub(super) fn fill(
-        &mut self,
-        kernels: Kernels,
-        shape: &AttentionShape,
-        write: impl FnOnce(&mut [f32]),
-    ) {
-        let (count, width) = (self.words.len() / self.stride, shape.query_width());
-        let mut memory = RESULTS.take();
-        let values = memory.values(count * width);
-        write(values);
-        let rows = self.words.chunks_exact_mut(self.stride).zip(values.chunks_exact(width));
-        rows.for_each(|(words, x)| store_row(kernels, x, &mut words[..kernels.row_words(width)]));
-        RESULTS.set(memory);
+    /// Writes a row's values from column `first` on; the columns before it must have been written.
+    pub(super) fn store(&mut self, row: usize, first: usize, values: &[f32]) {
+        let words = &mut self.words[row * self.stride..][..self.width];
+        store_columns(self.kernels, first, values, words);
     }
 }

@@ -4,9 +4,13 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::panels::{HeadPanels, PackedHead};
+use super::results::Results;
 use super::softmax::{Scores, merge, soften};
 use super::{AttentionShape, Sequence};
-use crate::kernels::{KEYS, Kernels, Line, PANEL, Panels, Rows, Words, multiply_into, store_row};
+use crate::kernels::{
+    BLOCK, KEYS, Kernels, KeyTile, Line, PANEL, Panels, Rows, Running, Words, attend, expect,
+    multiply_into, store_row,
+};
 
 /// Keys whose results are summed on their own before they join the others': the unit of work when
 /// few queries see many keys.
@@ -30,10 +34,10 @@ pub(super) struct Problem<'a> {
 /// Weighted values, not yet divided by the sum of the weights.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Partial {
-    /// `[rows, width]`.
+    /// `[rows, width]`, and room for [`BLOCK`] rows.
     values: Vec<f32>,
-    /// Largest score of each row.
-    largest: Vec<f32>,
+    /// Score of each row whose weight is 1; negative infinity where it has seen no key.
+    references: Vec<f32>,
     /// Sum of the weights of each row.
     sums: Vec<f32>,
     /// `head_dim` rounded up to whole panels.
@@ -48,7 +52,10 @@ pub(super) struct Buffers {
     /// `[rows, KEYS]` of the tile that was scored last.
     pub(super) scores: Vec<f32>,
     weights: Words,
+    /// What [`attend`] works in.
+    blocks: Vec<Line>,
     partial: Partial,
+    total: Partial,
 }
 
 thread_local! {
@@ -84,6 +91,11 @@ impl<'a> Problem<'a> {
         self.queries.len() * self.group
     }
 
+    /// Rows for which there is room: any row may be the first of a block.
+    fn room(&self) -> usize {
+        self.rows() + BLOCK
+    }
+
     /// How many keys of a tile that begins at key `first`, and of those after it, a row sees.
     pub(super) fn visible(&self, row: usize, first: usize) -> usize {
         (self.position() + row / self.group + 1).saturating_sub(first)
@@ -100,17 +112,17 @@ impl<'a> Problem<'a> {
     }
 
     /// All spans, one after another.
-    pub(super) fn run(&self) -> Partial {
+    pub(super) fn run(&self, out: &mut Results<'_>) {
         let mut buffers = BUFFERS.take();
         self.store_queries(&mut buffers);
         self.add_span(0, &mut buffers);
-        let mut total = buffers.partial.clone();
+        std::mem::swap(&mut buffers.total, &mut buffers.partial);
         for span in 1..self.keys().div_ceil(SPAN) {
             self.add_span(span, &mut buffers);
-            total.merge(self, &buffers.partial);
+            buffers.total.merge(self, &buffers.partial);
         }
+        buffers.total.store(self, out);
         BUFFERS.set(buffers);
-        total
     }
 
     /// One span alone.
@@ -125,19 +137,26 @@ impl<'a> Problem<'a> {
 
     /// The queries as rows of the left operand.
     pub(super) fn store_queries(&self, buffers: &mut Buffers) {
+        /// Queries that are asked for before they are needed.
+        const AHEAD: usize = 4;
         buffers.scores.resize(self.rows() * KEYS, 0.0);
         let words = self.kernels.row_words(self.head_dim);
-        let rows = buffers.queries.first(self.rows() * words).chunks_exact_mut(words.max(1));
-        for (row, words) in rows.enumerate() {
-            let query = self.sequence.q.row(self.queries.start + row / self.group);
-            let head = self.kv_head * self.group + row % self.group;
-            store_row(self.kernels, &query[head * self.head_dim..][..self.head_dim], words);
+        let rows = buffers.queries.first(self.room() * words);
+        let width = self.group * self.head_dim;
+        let query = |index| &self.sequence.q.row(index)[self.kv_head * width..][..width];
+        for (index, rows) in self.queries.clone().zip(rows.chunks_exact_mut(self.group * words)) {
+            if index + AHEAD < self.queries.end {
+                expect(query(index + AHEAD));
+            }
+            for (query, words) in query(index).chunks(self.head_dim).zip(rows.chunks_mut(words)) {
+                store_row(self.kernels, query, words);
+            }
         }
     }
 
     /// Leaves the result of the span in the buffers.
     fn add_span(&self, span: usize, buffers: &mut Buffers) {
-        buffers.partial.reset(self.rows(), self.head_dim);
+        buffers.partial.reset(self);
         for first in (span * SPAN..self.keys().min((span + 1) * SPAN)).step_by(KEYS) {
             self.add_tile(first, buffers);
         }
@@ -159,14 +178,19 @@ impl<'a> Problem<'a> {
         let Buffers { queries, panels, scores, .. } = buffers;
         let (keys, _) = self.head().split(self.lines(first, panels, true));
         let hidden = self.hidden(first);
-        let stride = self.kernels.row_words(self.head_dim);
-        let words = &queries.first(self.rows() * stride)[hidden * stride..];
-        let queries = Rows { words, stride, count: self.rows() - hidden };
+        let queries = self.queries(queries, hidden);
         let depth = self.kernels.depth(self.head_dim);
         let keys = Panels::new(keys, depth, 0..depth);
         let into = (&mut scores[hidden * KEYS..], KEYS);
         let panels = self.count(first).div_ceil(PANEL);
         multiply_into(self.kernels, (queries, keys), 0..panels, into, false);
+    }
+
+    /// The rows from `hidden` on, with the room behind them.
+    fn queries<'w>(&self, words: &'w mut Words, hidden: usize) -> Rows<'w> {
+        let stride = self.kernels.row_words(self.head_dim);
+        let words = &words.first(self.room() * stride)[hidden * stride..];
+        Rows { words, stride, count: self.rows() - hidden }
     }
 
     fn head(&self) -> HeadPanels {
@@ -189,67 +213,88 @@ impl<'a> Problem<'a> {
 
     /// The tile of keys from `first` on: scores, weights, weighted values.
     fn add_tile(&self, first: usize, buffers: &mut Buffers) {
+        let rows = self.rows() - self.hidden(first);
+        if self.kernels.attends(rows, self.head_dim, self.count(first)) {
+            return self.attend(first, buffers);
+        }
         self.score_tile(first, buffers);
         let (count, hidden) = (self.count(first), self.hidden(first));
         let Buffers { panels, scores, weights, partial, .. } = buffers;
         let stride = self.kernels.row_words(KEYS);
         let weights = weights.first(self.rows() * stride);
-        let (factor, kernels) = (self.factor, self.kernels);
-        soften(&mut Scores { scores, weights, hidden, count, factor, kernels }, partial, &|row| {
-            self.visible(row, first)
-        });
+        let tile = &mut Scores { scores, weights, hidden, count, kernels: self.kernels };
+        soften(tile, &mut partial.running(self), &|row| self.visible(row, first));
         let (_, values) = self.head().split(self.lines(first, panels, false));
         let words = &weights[hidden * stride..];
-        let weights = Rows { words, stride, count: self.rows() - hidden };
+        let weights = Rows { words, stride, count: rows };
         let (steps, width) = (0..self.kernels.depth(count), partial.width);
         let values = Panels::new(values, self.kernels.depth(KEYS), steps);
-        let into = (&mut partial.values[hidden * width..], width);
-        multiply_into(self.kernels, (weights, values), 0..width / PANEL, into, true);
+        let into = (&mut partial.values[hidden * width..self.rows() * width], width);
+        let accumulate = !first.is_multiple_of(SPAN);
+        multiply_into(self.kernels, (weights, values), 0..width / PANEL, into, accumulate);
+    }
+
+    /// The same in one go.
+    fn attend(&self, first: usize, buffers: &mut Buffers) {
+        let (hidden, head_dim) = (self.hidden(first), self.head_dim);
+        let Buffers { queries, panels, partial, blocks, .. } = buffers;
+        let (keys, values) = self.head().split(self.lines(first, panels, true));
+        let visible = &|row| self.visible(hidden + row, first);
+        let (queries, count) = (self.queries(queries, hidden), self.count(first));
+        let first = first.is_multiple_of(SPAN);
+        let tile = &KeyTile { queries, keys, values, count, head_dim, first, visible };
+        attend(self.kernels, tile, &mut partial.running(self).below(hidden), blocks);
     }
 }
 
 impl Partial {
-    fn reset(&mut self, rows: usize, head_dim: usize) {
-        self.width = head_dim.next_multiple_of(PANEL);
-        self.values.clear();
-        self.values.resize(rows * self.width, 0.0);
-        self.largest.clear();
-        self.largest.resize(rows, f32::NEG_INFINITY);
+    /// As before the first keys of a span, the values whatever they were.
+    fn reset(&mut self, problem: &Problem<'_>) {
+        self.width = problem.head_dim.next_multiple_of(PANEL);
+        self.values.resize(problem.room() * self.width, 0.0);
+        self.references.clear();
+        self.references.resize(problem.rows(), f32::NEG_INFINITY);
         self.sums.clear();
-        self.sums.resize(rows, 0.0);
+        self.sums.resize(problem.rows(), 0.0);
     }
 
-    /// Row by row: weighted values (`[width]`), largest score and sum of weights.
+    /// For the tiles of keys to add to.
+    fn running(&mut self, problem: &Problem<'_>) -> Running<'_> {
+        let Self { values, references, sums, width } = self;
+        let (level, factor, width) = (problem.kernels.level, problem.factor, *width);
+        Running { level, factor, values, width, references, sums }
+    }
+
+    /// Row by row: weighted values (`[width]`), reference and sum of weights.
     #[inline(always)]
-    pub(super) fn row(&mut self, row: usize) -> (&mut [f32], &mut f32, &mut f32) {
+    fn row(&mut self, row: usize) -> (&mut [f32], &mut f32, &mut f32) {
         let values = &mut self.values[row * self.width..][..self.width];
-        (values, &mut self.largest[row], &mut self.sums[row])
+        (values, &mut self.references[row], &mut self.sums[row])
     }
 
     /// Adds the result of the span that follows.
     pub(super) fn merge(&mut self, problem: &Problem<'_>, next: &Self) {
         for row in 0..self.sums.len() {
             // A row that sees no key of the span keeps what it has.
-            if next.largest[row] == f32::NEG_INFINITY && next.sums[row] == 0.0 {
+            if next.references[row] == f32::NEG_INFINITY && next.sums[row] == 0.0 {
                 continue;
             }
             let values = &next.values[row * self.width..][..self.width];
-            let next = (values, next.largest[row], next.sums[row]);
+            let next = (values, next.references[row], next.sums[row]);
             merge(problem.kernels.level, self.row(row), next, problem.factor);
         }
     }
 
     /// Writes the weighted means into the tile's rows of the result.
-    pub(super) fn store(&self, problem: &Problem<'_>, out: &mut [f32]) {
+    pub(super) fn store(&mut self, problem: &Problem<'_>, out: &mut Results<'_>) {
         let (head_dim, group) = (problem.head_dim, problem.group);
-        let width = out.len() / problem.queries.len().max(1);
-        for (row, &sum) in self.sums.iter().enumerate() {
+        let rows = self.values.chunks_exact_mut(self.width.max(1)).zip(&self.sums);
+        for (row, (values, &sum)) in rows.enumerate() {
+            let values = &mut values[..head_dim];
+            // Keys out of sight may have turned -0 into 0; adding 0 makes all zeros alike.
+            values.iter_mut().for_each(|value| *value = *value / sum + 0.0);
             let head = problem.kv_head * group + row % group;
-            let out = &mut out[row / group * width + head * head_dim..][..head_dim];
-            for (out, value) in out.iter_mut().zip(&self.values[row * self.width..]) {
-                // Keys out of sight may have turned -0 into 0; adding 0 makes all zeros alike.
-                *out = value / sum + 0.0;
-            }
+            out.store(row / group, head * head_dim, values);
         }
     }
 }

@@ -19,6 +19,7 @@ mod avx512_pack;
 #[cfg(target_arch = "x86_64")]
 mod avx512_weights;
 mod gate;
+mod key_tile;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
@@ -26,17 +27,20 @@ mod neon_pack;
 mod pack;
 mod portable;
 mod product;
+mod running;
 mod share;
 mod split;
 mod weights;
 
 #[cfg(test)]
 pub(crate) use gate::{Row, gate};
+pub(crate) use key_tile::{BLOCK, KeyTile, attend};
 pub(crate) use pack::{
     LINES, Line, Strided, Words, empty_panels, expect, load_row, pack_columns, pack_into,
-    pack_matrix, pack_rows, store_row, unpack_columns,
+    pack_matrix, pack_rows, store_columns, store_row, unpack_columns,
 };
 pub(crate) use product::{Panels, Rows, multiply_into};
+pub(crate) use running::Running;
 pub(crate) use share::{Weights, apply, apply_gated, apply_in_strips};
 pub(crate) use split::SplitPanels;
 pub(crate) use weights::{KEYS, ROWS, ScoreRows, Weighed, larger, weigh};
@@ -230,7 +234,6 @@ impl Kernels {
     }
 
     /// Whether a word of an input holds two values.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn takes_pairs(self) -> bool {
         self.precision == Precision::Bf16 && self.level.multiplies_bf16()
     }

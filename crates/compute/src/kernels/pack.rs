@@ -15,17 +15,17 @@ impl Line {
     pub(crate) const ZERO: Self = Self([0; 16]);
 }
 
-/// Asks for `lines`, which are needed soon, to be brought into the second cache.
+/// Asks for `values`, which are needed soon, to be brought into the second cache.
 #[inline]
-pub(crate) fn expect(lines: &[Line]) {
+pub(crate) fn expect<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in lines {
+    for offset in (0..size_of_val(values)).step_by(size_of::<Line>()) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: every x86-64 processor has the instruction, which changes nothing but caches.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().cast::<i8>().wrapping_add(offset)) }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = lines;
+    let _ = values;
 }
 
 /// Memory for rows of the left operand, which begins on a cache line: a row of a tile that lay on two
@@ -72,11 +72,25 @@ pub(crate) fn store_row(kernels: Kernels, x: &[f32], words: &mut [u32]) {
     }
 }
 
+/// Writes `x` into a row of `A` from column `first` on; the columns before it must have been written.
+pub(crate) fn store_columns(kernels: Kernels, first: usize, x: &[f32], row: &mut [u32]) {
+    if !kernels.takes_pairs() {
+        let end = row.len().min(first + kernels.row_words(x.len()));
+        return store_row(kernels, x, &mut row[first..end]);
+    }
+    let (mut x, row) = (x, &mut row[first / 2..]);
+    if let (false, [value, rest @ ..]) = (first.is_multiple_of(2), x) {
+        row[0] = row[0] & 0xFFFF | bf16_pair(0.0, *value);
+        x = rest;
+    }
+    store_row(kernels, x, &mut row[first % 2..]);
+}
+
 /// Writes the values of a row of `A` (`[row_words(inner)]`) to `x` (`[inner]`).
 pub(crate) fn load_row(kernels: Kernels, words: &[u32], x: &mut [f32]) {
-    match (kernels.precision, kernels.level) {
-        (Precision::Bf16, level) if level.multiplies_bf16() => load_pairs(level, words, x),
-        (Precision::Bf16 | Precision::F32, level) => load_full(level, words, x),
+    match kernels.takes_pairs() {
+        true => load_pairs(kernels.level, words, x),
+        false => load_full(kernels.level, words, x),
     }
 }
 

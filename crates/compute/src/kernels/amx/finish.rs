@@ -5,7 +5,7 @@ use std::arch::x86_64::{
 };
 
 use super::registers::{Places, put_aside, put_in_place};
-use super::{DEEP, LINES, SIDE};
+use super::{DEEP, LINES, SIDE, goes_on};
 use crate::kernels::Tile;
 use crate::kernels::avx512::round_normal;
 
@@ -29,7 +29,7 @@ pub(super) fn expect_c(tile: &Tile, panels: usize) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) unsafe fn finish(tile: &Tile, places: Places) {
-    let plain = !tile.accumulate && tile.bias.is_null() && !tile.round;
+    let plain = (!tile.accumulate || goes_on(tile)) && tile.bias.is_null() && !tile.round;
     // SAFETY: the caller's.
     unsafe {
         if tile.part.last && plain && tile.depth < DEEP {
@@ -59,7 +59,7 @@ pub(in super::super) unsafe fn finish_waiting(tile: &Tile) {
 /// As [`TileKernel`](super::TileKernel); the sums must have been put aside.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) unsafe fn finish_rows(tile: &Tile, first: usize, panels: usize) {
-    let store = match (tile.accumulate, !tile.bias.is_null(), tile.round) {
+    let store = match (tile.accumulate && !goes_on(tile), !tile.bias.is_null(), tile.round) {
         (false, false, false) => store::<false, false, false>,
         (false, false, true) => store::<false, false, true>,
         (false, true, false) => store::<false, true, false>,

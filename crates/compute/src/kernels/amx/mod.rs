@@ -5,6 +5,7 @@
 //! a tile of many steps leaves its sums in memory, and the next one takes them to their place between
 //! its own steps, where the processor has nothing to do but wait for the matrix unit.
 
+mod attention;
 mod finish;
 mod registers;
 mod runs;
@@ -14,6 +15,7 @@ mod weave;
 use super::pack::LINES;
 use super::{PANEL, Tile, TileKernel};
 
+pub(super) use attention::attend;
 pub(super) use finish::finish_waiting;
 pub(super) use registers::release;
 
@@ -68,6 +70,12 @@ pub(super) fn lines_ahead(depth: usize) -> usize {
 
 /// From as many steps on the rows of `A` pass by the first cache, and the sums wait for the next tile.
 const DEEP: usize = 8 * SIDE;
+
+/// Whether the sums go on from what `C` holds: those of few steps, which `C` would be added to in a loop as
+/// long as theirs.
+fn goes_on(tile: &Tile) -> bool {
+    tile.accumulate && tile.part.first && tile.part.last && tile.depth < DEEP
+}
 
 /// The kernel for `rows` rows, `panels` panels and `depth` steps: two registers of `A` against one
 /// panel, or one against one or two.

@@ -102,7 +102,8 @@ impl Places {
     }
 }
 
-/// Makes the registers of sums zero, or what the part before put aside.
+/// Makes the registers of sums zero, or what they are to be added to: what the part before put aside, or
+/// what `C` holds.
 ///
 /// # Safety
 /// As [`TileKernel`](super::TileKernel); after a first part, the sums must have been put aside.
@@ -112,15 +113,29 @@ pub(super) unsafe fn begin(tile: &Tile, places: Places) {
     unsafe {
         if !tile.part.first {
             load_registers(places.aside(tile), places.count);
+        } else if super::goes_on(tile) {
+            load_registers(places.in_c(tile), places.count);
         } else {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                options(nomem, nostack),
-            );
+            zero();
         }
+    }
+}
+
+/// Makes the registers of sums zero.
+///
+/// # Safety
+/// The registers must be set up.
+#[inline(always)]
+pub(super) unsafe fn zero() {
+    // SAFETY: the caller's.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            options(nomem, nostack),
+        );
     }
 }
 
