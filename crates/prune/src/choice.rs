@@ -27,7 +27,8 @@ Parameters
   --budget balanced (default): about twice that time: ria with refit; for N:M patterns sparsegpt
   with refit; below 20 % wanda, which then loses next to nothing.
   --budget best: the best there is, several times that time: alps.
-  --refit, --refine, --scope and --allocation are free as with any method.
+  The allocation is depth unless the pattern is N:M or --allocation names another.
+  --refit, --refine and --scope are free as with any method.
 
 Cost
   That of the method it takes.
@@ -49,13 +50,16 @@ pub enum Budget {
     Best,
 }
 
-/// A method that was chosen by rule, and whether the kept weights are refitted after it.
+/// A method that was chosen by rule, whether the kept weights are refitted after it, and how the sparsity
+/// is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The method's registered name.
     pub method: &'static str,
     /// Whether least squares on the kept weights follow.
     pub refit: bool,
+    /// The allocation's registered name.
+    pub allocation: &'static str,
     /// Why, in a sentence that goes on after the name of the method.
     pub reason: &'static str,
 }
@@ -77,8 +81,11 @@ const LITTLE: f64 = 0.2;
 /// | sparsegpt, refit | .559 | .534 | 1.228 | 1.200 |
 /// | admm | .448 | .519 | 1.032 | 1.103 |
 /// | alps | .417 | .478 | .972 | 1.013 |
+/// | ria, refit, depth | .518 | | 1.027 | |
+/// | alps, refit, depth | .420 | | .861 | |
 pub fn choose(pattern: Pattern, budget: Budget) -> Choice {
-    let choice = |method, refit, reason| Choice { method, refit, reason };
+    let allocation = if matches!(pattern, Pattern::NofM { .. }) { "uniform" } else { "depth" };
+    let choice = |method, refit, reason| Choice { method, refit, allocation, reason };
     match (budget, pattern) {
         (Budget::Fast, _) => {
             choice("wanda", false, "needs no more than one pass over the calibration data")
@@ -119,10 +126,12 @@ impl FromStr for Budget {
     }
 }
 
-/// As users read it: `ria + refit: loses least …`.
+/// As users read it: `ria + refit by depth: it loses least …`.
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}: it ", self.method, if self.refit { " + refit" } else { "" })?;
+        let refit = if self.refit { " + refit" } else { "" };
+        let by_depth = if self.allocation == "depth" { " by depth" } else { "" };
+        write!(f, "{}{refit}{by_depth}: it ", self.method)?;
         f.write_str(self.reason)
     }
 }
@@ -130,7 +139,7 @@ impl fmt::Display for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Recipe, methods};
+    use crate::{Recipe, allocations, methods};
 
     #[test]
     fn every_choice_is_a_method_within_its_budget() {
@@ -139,6 +148,7 @@ mod tests {
             for budget in [Budget::Fast, Budget::Balanced, Budget::Best] {
                 let choice = choose(pattern, budget);
                 assert!(methods::find(choice.method).is_ok(), "{choice}");
+                assert!(allocations::find(choice.allocation).is_ok(), "{choice}");
                 let (method, refit) = (choice.method.to_owned(), choice.refit);
                 let needs = Recipe { method, refit, ..Recipe::default() }.steps().unwrap().needs();
                 assert!(budget != Budget::Fast || !needs.gram, "{choice}");
@@ -149,9 +159,9 @@ mod tests {
     #[test]
     fn the_rule_looks_at_sparsity_pattern_and_budget() {
         let at = |pattern: &str, budget| choose(pattern.parse().unwrap(), budget).to_string();
-        assert!(at("0.5", Budget::Fast).starts_with("wanda: "));
-        assert!(at("0.19", Budget::Balanced).starts_with("wanda: "));
-        assert!(at("0.2", Budget::Balanced).starts_with("ria + refit: "));
+        assert!(at("0.5", Budget::Fast).starts_with("wanda by depth: "));
+        assert!(at("0.19", Budget::Balanced).starts_with("wanda by depth: "));
+        assert!(at("0.2", Budget::Balanced).starts_with("ria + refit by depth: "));
         assert!(at("2:4", Budget::Balanced).starts_with("sparsegpt + refit: "));
         assert!(at("2:4", Budget::Best).starts_with("alps: "));
         assert_eq!("best".parse::<Budget>().unwrap(), Budget::Best);

@@ -39,13 +39,10 @@ pub(crate) struct PruningOptions {
     #[arg(long, value_parser = choices::scopes())]
     pub(crate) scope: Option<Scope>,
 
-    /// How the sparsity is shared out over the blocks
-    #[arg(
-        long,
-        value_parser = choices::allocations(),
-        default_value_t = Recipe::default().allocation,
-    )]
-    pub(crate) allocation: String,
+    /// How the sparsity is shared out over the blocks: uniform unless given, with --method auto depth
+    /// unless the pattern is N:M
+    #[arg(long, value_parser = choices::allocations())]
+    pub(crate) allocation: Option<String>,
 
     /// What the allocation auto compares on, named as --calibration names its data; the calibration
     /// data's own source, drawn with another seed, unless given
@@ -85,8 +82,9 @@ impl PruningOptions {
     /// The library's recipe where no option says anything.
     pub(crate) fn unasked() -> Recipe {
         let recipe = Recipe::default();
-        let Choice { method, refit, .. } = choice::choose(recipe.sparsity, Budget::default());
-        Recipe { method: method.into(), refit, ..recipe }
+        let choice = choice::choose(recipe.sparsity, Budget::default());
+        let Choice { method, refit, allocation, .. } = choice;
+        Recipe { method: method.into(), refit, allocation: allocation.into(), ..recipe }
     }
 
     /// The method that was chosen by rule, where the rule was asked.
@@ -119,7 +117,9 @@ impl PruningOptions {
             refine: self.refine.clone(),
             refit: self.refit || choice.is_some_and(|choice| choice.refit),
             scope: self.scope,
-            allocation: self.allocation.clone(),
+            allocation: self.allocation.clone().unwrap_or_else(|| {
+                choice.map_or_else(|| Recipe::default().allocation, |c| c.allocation.into())
+            }),
             mixed_nm: self.mixed_nm,
             propagation: self.propagation,
             token_weights: self.token_weights,

@@ -37,6 +37,21 @@ fn a_method_is_chosen_by_rule_and_the_reason_printed() {
 }
 
 #[test]
+fn the_sparsity_is_shared_out_by_depth_where_the_rule_may() {
+    for (line, allocation) in [
+        ("", "depth"),
+        ("--allocation uniform", "uniform"),
+        ("--sparsity 2:4", "uniform"),
+        ("--method wanda", "uniform"),
+        ("--method wanda --allocation depth", "depth"),
+    ] {
+        let planned = Bench::new().run(&format!("prune demo -o out {TINY} {line} --dry-run"));
+        let planned = planned.succeeded().stdout();
+        assert!(planned.contains(&format!("{allocation} allocation")), "{line}: {planned}");
+    }
+}
+
+#[test]
 fn an_allocation_is_chosen_by_trial_and_the_trials_are_told() {
     let bench = Bench::new();
     let line = format!(

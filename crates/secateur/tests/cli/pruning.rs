@@ -11,7 +11,9 @@ const CALIBRATION: &str = "--calibration text.txt --samples 4 --length 32";
 fn the_output_is_exactly_as_sparse_as_asked() {
     let bench = Bench::with(&TinyOptions { dtype: Dtype::BF16, ..Default::default() });
     for (sparsity, zeros, pattern) in [("50%", 0.5, None), ("2:4", 0.5, Some("2:4"))] {
-        let line = format!("prune dense -o out --sparsity {sparsity} {CALIBRATION} --force");
+        let line = format!(
+            "prune dense -o out --sparsity {sparsity} --allocation uniform {CALIBRATION} --force"
+        );
         bench.run(&line).succeeded();
         let found = bench.run("inspect out --check --json").succeeded().json();
         assert_eq!(found["checked"], true);
@@ -60,8 +62,9 @@ fn the_report_says_what_was_asked_done_and_lost() {
 #[test]
 fn a_run_closes_with_a_table() {
     let bench = Bench::new();
-    let line =
-        format!("prune dense -o out {CALIBRATION} --perplexity text.txt --window 64 --quiet");
+    let line = format!(
+        "prune dense -o out --allocation uniform {CALIBRATION} --perplexity text.txt --window 64 --quiet"
+    );
     let run = bench.run(&line).succeeded();
     assert_eq!(run.stderr(), "", "quiet means quiet");
     let table = run.stdout();
