@@ -47,10 +47,12 @@ def main():
             like, blocks, samples = re.fullmatch(r"(.+):(\d+):(\d+)", case).groups()
             model = pathlib.Path(scratch, f"{like}-{blocks}")
             if not model.exists():
+                for old in pathlib.Path(scratch).iterdir():
+                    shutil.rmtree(old)
                 checkpoint(like, blocks, model)
             seconds, peak = prune(given, model, samples, pathlib.Path(scratch, "out"))
             tokens = int(samples) * given.length
-            print(f"{like:16} {blocks:>6} {tokens:>8} {seconds:8.1f} {measure.mebibytes(peak):>10}")
+            print(f"{like:16} {blocks:>6} {tokens:>8} {seconds:8.1f} {measure.mebibytes(peak):>10}", flush=True)
 
 
 if __name__ == "__main__":

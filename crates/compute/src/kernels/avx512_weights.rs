@@ -131,8 +131,7 @@ unsafe fn write_pairs<const MASKED: bool>(
     reference: f32,
     factor: f32,
 ) -> f32 {
-    let shift = _mm512_set1_ps(-reference * factor);
-    let factor = _mm512_set1_ps(factor);
+    let (reference, factor) = (_mm512_set1_ps(reference), _mm512_set1_ps(factor));
     let mut sums = [_mm512_setzero_ps(); 2];
     for panel in 0..KEYS / PANEL {
         let mut pair = [_mm512_setzero_ps(); 2];
@@ -141,7 +140,7 @@ unsafe fn write_pairs<const MASKED: bool>(
             let scores = unsafe {
                 _mm512_loadu_ps(place.scores.add(panel * place.scores_stride + half * 16))
             };
-            let exponent = _mm512_fmadd_ps(scores, factor, shift);
+            let exponent = _mm512_mul_ps(_mm512_sub_ps(scores, reference), factor);
             let smallest = _mm512_set1_ps(SMALLEST);
             // Below, weights are 0: denormal numbers would take a hundred times as long.
             let counts = if MASKED {
