@@ -45,7 +45,8 @@ fn the_sparsity_is_shared_out_by_depth_where_the_rule_may() {
         ("--method wanda", "uniform"),
         ("--method wanda --allocation depth", "depth"),
     ] {
-        let planned = Bench::new().run(&format!("prune demo -o out {TINY} {line} --dry-run"));
+        let bench = Bench::new();
+        let planned = bench.run(&format!("prune demo -o out {TINY} {line} --dry-run"));
         let planned = planned.succeeded().stdout();
         assert!(planned.contains(&format!("{allocation} allocation")), "{line}: {planned}");
     }
