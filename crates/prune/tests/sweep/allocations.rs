@@ -31,7 +31,9 @@ fn every_allocation_meets_the_target_over_a_whole_model() {
             let mean = shares.iter().sum::<f64>() / BLOCKS as f64;
             assert!((mean - recipe.sparsity.sparsity()).abs() <= tolerance + 1e-9, "{name}");
             let differ = shares.iter().any(|share| (share - shares[0]).abs() > 1e-3);
-            assert!(name == "auto" || differ == (name != "uniform"), "{name} {shares:?}");
+            // in so few blocks depth rises by less than one weight of eight
+            let even = name == "uniform" || (name == "depth" && mixed_nm);
+            assert!(name == "auto" || differ != even, "{name} {shares:?}");
             let most = if mixed_nm { 0.05 } else { 2e-3 };
             assert!((pruned.sparsity.share() - recipe.sparsity.sparsity()).abs() < most, "{name}");
         }
