@@ -2,7 +2,7 @@
 
 use clap::Args;
 use prune::choice::{self, Budget, Choice};
-use prune::{Pattern, Propagation, Recipe, Scope, TokenWeights};
+use prune::{Pattern, Propagation, Recipe, Scope, TokenWeights, allocations};
 
 use super::choices;
 use crate::failure::BadInput;
@@ -87,14 +87,19 @@ impl PruningOptions {
         Recipe { method: method.into(), refit, allocation: allocation.into(), ..recipe }
     }
 
-    /// The method that was chosen by rule, where the rule was asked.
+    /// What was chosen by rule, where the rule was asked; an allocation that is named stands.
     ///
     /// # Errors
     /// When there is a budget and no rule to give it to.
     pub(crate) fn choice(&self) -> Result<Option<Choice>, BadInput> {
         match self.budget {
             budget if self.method == choice::AUTO => {
-                Ok(Some(choice::choose(self.sparsity, budget.unwrap_or_default())))
+                let mut choice = choice::choose(self.sparsity, budget.unwrap_or_default());
+                let named = self.allocation.as_deref();
+                if let Some(named) = named.and_then(|name| allocations::find(name).ok()) {
+                    choice.allocation = named.name();
+                }
+                Ok(Some(choice))
             }
             Some(_) => {
                 let problem =
@@ -117,9 +122,10 @@ impl PruningOptions {
             refine: self.refine.clone(),
             refit: self.refit || choice.is_some_and(|choice| choice.refit),
             scope: self.scope,
-            allocation: self.allocation.clone().unwrap_or_else(|| {
-                choice.map_or_else(|| Recipe::default().allocation, |c| c.allocation.into())
-            }),
+            allocation: match choice {
+                Some(choice) => choice.allocation.into(),
+                None => self.allocation.clone().unwrap_or_else(|| Recipe::default().allocation),
+            },
             mixed_nm: self.mixed_nm,
             propagation: self.propagation,
             token_weights: self.token_weights,

@@ -47,8 +47,11 @@ fn the_sparsity_is_shared_out_by_depth_where_the_rule_may() {
     ] {
         let bench = Bench::new();
         let planned = bench.run(&format!("prune demo -o out {TINY} {line} --dry-run"));
-        let planned = planned.succeeded().stdout();
+        let planned = planned.succeeded();
+        let (planned, notes) = (planned.stdout(), planned.stderr());
         assert!(planned.contains(&format!("{allocation} allocation")), "{line}: {planned}");
+        let told = notes.contains(" by depth: it ");
+        assert_eq!(told, allocation == "depth" && !line.contains("--method"), "{line}: {notes}");
     }
 }
 
