@@ -47,22 +47,20 @@ macro_rules! weights {
     }};
 }
 
-/// Where the scores of a row are and where its weights go, panel by panel of the keys.
+/// Where the scores of a row are, panel by panel of the keys, and where its weights go, one after another.
 #[derive(Clone, Copy)]
 pub(super) struct RowPlace {
     pub(super) scores: *const f32,
     /// Numbers from one panel's scores to the next one's.
     pub(super) scores_stride: usize,
     pub(super) words: *mut u32,
-    /// Words from one panel's weights to the next one's.
-    pub(super) words_stride: usize,
 }
 
 impl RowPlace {
-    /// The next row, `scores` numbers and `words` words on.
-    pub(super) fn below(self, scores: usize, words: usize) -> Self {
-        let (scores, words) = (self.scores.wrapping_add(scores), self.words.wrapping_add(words));
-        Self { scores, words, ..self }
+    /// The next row, `scores` numbers on, and its weights.
+    pub(super) fn below(self, scores: usize) -> Self {
+        let scores = self.scores.wrapping_add(scores);
+        Self { scores, words: self.words.wrapping_add(KEYS / 2), ..self }
     }
 }
 
@@ -78,12 +76,8 @@ pub(super) fn pairs(
     weighed: &mut [Weighed; ROWS],
 ) {
     for (row, (scores, words)) in rows.scores.iter().zip(words).enumerate() {
-        let place = RowPlace {
-            scores: scores.as_ptr(),
-            scores_stride: PANEL,
-            words: words.as_mut_ptr(),
-            words_stride: PANEL / 2,
-        };
+        let (scores, words) = (scores.as_ptr(), words.as_mut_ptr());
+        let place = RowPlace { scores, scores_stride: PANEL, words };
         // SAFETY: the row has the scores and words of every panel.
         weighed[row] =
             unsafe { pairs_of_row(place, rows.visible[row], rows.before[row], rows.factor) };
@@ -114,7 +108,7 @@ pub(super) unsafe fn pairs_of_row(
                 return Weighed { reference: before, sum };
             }
         }
-        let reference = larger(before, largest_of(place, visible));
+        let reference = larger(before, largest_of(place.scores, place.scores_stride, visible));
         Weighed { reference, sum: write_pairs::<true>(place, visible, reference, factor) }
     }
 }
@@ -160,7 +154,7 @@ unsafe fn write_pairs<const MASKED: bool>(
         // SAFETY: the caller's; both register types are 64 bytes without invalid values.
         unsafe {
             let pairs = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(pair[1], pair[0]));
-            _mm512_storeu_si512(place.words.add(panel * place.words_stride).cast(), pairs);
+            _mm512_storeu_si512(place.words.add(panel * PANEL / 2).cast(), pairs);
         }
     }
     _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]))
@@ -169,22 +163,23 @@ unsafe fn write_pairs<const MASKED: bool>(
 /// What is left of a number above the integer below it, without signals.
 const ABOVE_INTEGER: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
 
-/// The largest score of a row.
+/// The largest score that a row sees, its panels `stride` numbers apart.
 ///
 /// # Safety
-/// As [`pairs_of_row`].
-#[target_feature(enable = "avx512f,avx512dq")]
-unsafe fn largest_of(place: RowPlace, visible: usize) -> f32 {
-    let mut largest = _mm512_set1_ps(f32::NEG_INFINITY);
+/// The scores of every panel of a tile of [`KEYS`] keys must be there.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn largest_of(scores: *const f32, stride: usize, visible: usize) -> f32 {
+    let mut largest = [_mm512_set1_ps(f32::NEG_INFINITY); 2];
     for index in 0..VECTORS {
         let (panel, half) = (index / 2, index % 2);
         // SAFETY: the caller's.
-        let scores =
-            unsafe { _mm512_loadu_ps(place.scores.add(panel * place.scores_stride + half * 16)) };
+        let scores = unsafe { _mm512_loadu_ps(scores.add(panel * stride + half * 16)) };
         // The second operand where either is NaN: a NaN score does not count here.
-        largest = _mm512_mask_max_ps(largest, seen(visible, index * 16), scores, largest);
+        let seen = seen(visible, index * 16);
+        largest[half] = _mm512_mask_max_ps(largest[half], seen, scores, largest[half]);
     }
-    _mm512_reduce_max_ps(largest)
+    _mm512_reduce_max_ps(_mm512_max_ps(largest[0], largest[1]))
 }
 
 /// Which of the sixteen keys from the key `first` of the tile on are seen.
@@ -232,15 +227,10 @@ pub(super) fn rounded(
 #[target_feature(enable = "avx512f")]
 fn largest(rows: &ScoreRows<'_>) -> [f32; ROWS] {
     let mut largest = rows.before;
-    for row in 0..rows.scores.len().min(ROWS) {
-        let scores = visible_scores(rows, row);
-        let mut lanes = [_mm512_set1_ps(f32::NEG_INFINITY); 2];
-        for index in 0..VECTORS {
-            // The second operand where either is NaN: a NaN score does not count here.
-            lanes[index % 2] = _mm512_max_ps(scores[index], lanes[index % 2]);
-        }
-        let lanes = _mm512_max_ps(lanes[0], lanes[1]);
-        largest[row] = larger(rows.before[row], _mm512_reduce_max_ps(lanes));
+    for (row, scores) in rows.scores.iter().enumerate().take(ROWS) {
+        // SAFETY: a row has the scores of every panel.
+        let own = unsafe { largest_of(scores.as_ptr(), PANEL, rows.visible[row]) };
+        largest[row] = larger(rows.before[row], own);
     }
     largest
 }

@@ -25,8 +25,8 @@ pub(crate) struct KeyTile<'a> {
 pub(crate) const BLOCK: usize = 32;
 /// Lines of a block's scores, `[KEYS / PANEL][BLOCK][PANEL]`.
 pub(super) const SCORES: usize = KEYS * BLOCK / 16;
-/// Lines of a block's weights, `[KEYS / PANEL][BLOCK]`: the pairs of a panel's keys fill a line.
-pub(super) const WEIGHTS: usize = KEYS / PANEL * BLOCK;
+/// Lines of a block's weights, `[BLOCK][KEYS]` in pairs.
+pub(super) const WEIGHTS: usize = BLOCK * KEYS / 32;
 
 impl Kernels {
     /// Whether [`attend`] does it: `rows` rows that fill more than half a block, and whole panels of

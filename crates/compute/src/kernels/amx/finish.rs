@@ -4,7 +4,7 @@ use std::arch::x86_64::{
     _MM_HINT_ET0, _mm_prefetch, _mm512_add_ps, _mm512_load_ps, _mm512_loadu_ps, _mm512_storeu_ps,
 };
 
-use super::registers::{Places, put_aside, put_in_place};
+use super::registers::{Places, put_aside};
 use super::{DEEP, LINES, SIDE, goes_on};
 use crate::kernels::Tile;
 use crate::kernels::avx512::round_normal;
@@ -33,7 +33,7 @@ pub(super) unsafe fn finish(tile: &Tile, places: Places) {
     // SAFETY: the caller's.
     unsafe {
         if tile.part.last && plain && tile.depth < DEEP {
-            return put_in_place(tile, places);
+            return places.store(tile.c, tile.c_stride);
         }
         put_aside(tile, places);
         if tile.part.last {

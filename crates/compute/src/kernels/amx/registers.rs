@@ -91,14 +91,34 @@ impl Places {
         (lines, self.row * size_of::<Line>())
     }
 
-    /// The same in `C`.
+    /// The same in rows that begin at `c`, `stride` numbers apart.
     #[inline(always)]
-    fn in_c(self, tile: &Tile) -> ([*mut f32; 4], usize) {
+    fn in_rows(self, c: *mut f32, stride: usize) -> ([*mut f32; 4], usize) {
         let place = |line: usize| {
             let (row, line) = (line / self.row, line % self.row);
-            tile.c.wrapping_add(row * tile.c_stride + line * SIDE)
+            c.wrapping_add(row * stride + line * SIDE)
         };
-        (self.lines.map(place), size_of::<f32>() * tile.c_stride)
+        (self.lines.map(place), size_of::<f32>() * stride)
+    }
+
+    /// Makes the sums what rows hold that begin at `c`, `stride` numbers apart.
+    ///
+    /// # Safety
+    /// The registers must be set up, and the rows have every column of them.
+    #[inline(always)]
+    pub(super) unsafe fn load(self, c: *mut f32, stride: usize) {
+        // SAFETY: the caller's.
+        unsafe { load_registers(self.in_rows(c, stride), self.count) }
+    }
+
+    /// Writes the sums to such rows.
+    ///
+    /// # Safety
+    /// As [`load`](Self::load); the registers must hold the sums.
+    #[inline(always)]
+    pub(super) unsafe fn store(self, c: *mut f32, stride: usize) {
+        // SAFETY: the caller's.
+        unsafe { store_registers(self.in_rows(c, stride), self.count) }
     }
 }
 
@@ -114,7 +134,7 @@ pub(super) unsafe fn begin(tile: &Tile, places: Places) {
         if !tile.part.first {
             load_registers(places.aside(tile), places.count);
         } else if super::goes_on(tile) {
-            load_registers(places.in_c(tile), places.count);
+            places.load(tile.c, tile.c_stride);
         } else {
             zero();
         }
@@ -147,16 +167,6 @@ pub(super) unsafe fn zero() {
 pub(super) unsafe fn put_aside(tile: &Tile, places: Places) {
     // SAFETY: the tile's lines have room for every register.
     unsafe { store_registers(places.aside(tile), places.count) }
-}
-
-/// Writes the sums into `C`.
-///
-/// # Safety
-/// As [`TileKernel`](super::TileKernel); the registers must hold the sums.
-#[inline(always)]
-pub(super) unsafe fn put_in_place(tile: &Tile, places: Places) {
-    // SAFETY: `C` has every row and column of the registers.
-    unsafe { store_registers(places.in_c(tile), places.count) }
 }
 
 /// A function that moves the first `count` registers of sums, two or four, by the instruction of each.

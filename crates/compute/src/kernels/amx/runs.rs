@@ -28,7 +28,7 @@ pub(super) struct Rest {
 
 /// The first words of the rows, and of those from [`SIDE`] on, `stride` words apart.
 #[inline]
-fn both(a: *const u32, stride: usize) -> [*const u32; 2] {
+pub(super) fn both(a: *const u32, stride: usize) -> [*const u32; 2] {
     [a, a.wrapping_add(SIDE * stride)]
 }
 

@@ -15,7 +15,7 @@ macro_rules! steps {
         /// # Safety
         /// The run's words must be there, and the registers set up for them.
         #[inline(always)]
-        unsafe fn $name(run: Run) {
+        pub(super) unsafe fn $name(run: Run) {
             if run.steps == 0 {
                 return;
             }
