@@ -3,9 +3,9 @@
 #![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::{
-    __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_permutex2var_epi32, _mm512_permutexvar_epi16, _mm512_setr_epi32, _mm512_setzero_si512,
-    _mm512_storeu_si512,
+    __m512bh, __m512i, _mm512_and_si512, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_permutex2var_epi32, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setr_epi32,
+    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_si512,
 };
 use std::mem::transmute;
 
@@ -81,6 +81,25 @@ fn interleave(low: &[f32; PANEL], high: &[f32; PANEL], lines: &mut [Line; LINES]
             let places = _mm512_loadu_si512(PLACES.as_ptr().cast());
             let words = _mm512_permutexvar_epi16(places, values);
             _mm512_storeu_si512(line.0.as_mut_ptr().cast(), words);
+        }
+    }
+}
+
+/// [`super::widen`]: the low halves of a step's words, then the high ones.
+#[target_feature(enable = "avx512f")]
+pub(super) fn widen(pairs: &[Line], wide: &mut [Line]) {
+    let high_half = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
+    let wide = wide.as_chunks_mut::<{ 2 * LINES }>().0.iter_mut();
+    for (pairs, wide) in pairs.as_chunks::<LINES>().0.iter().zip(wide) {
+        for half in 0..LINES {
+            // SAFETY: a line is 64 bytes.
+            unsafe {
+                let pairs = _mm512_loadu_si512(pairs[half].0.as_ptr().cast());
+                let (low, high) =
+                    (_mm512_slli_epi32::<16>(pairs), _mm512_and_si512(pairs, high_half));
+                _mm512_storeu_si512(wide[half].0.as_mut_ptr().cast(), low);
+                _mm512_storeu_si512(wide[LINES + half].0.as_mut_ptr().cast(), high);
+            }
         }
     }
 }

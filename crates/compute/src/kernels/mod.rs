@@ -31,6 +31,7 @@ mod running;
 mod share;
 mod split;
 mod weights;
+mod widen;
 
 #[cfg(test)]
 pub(crate) use gate::{Row, gate};
@@ -51,6 +52,8 @@ use crate::{KernelLevel, Precision};
 pub(crate) const PANEL: usize = 32;
 /// Rows of the tallest tile of any level.
 const TALLEST: usize = 32;
+/// Most rows for which tiles widen bf16 numbers themselves where the processor multiplies only `f32`.
+const WIDENED_BY_TILES: usize = 64;
 
 /// One register tile: `rows × (panels · PANEL)` elements of `C`.
 #[derive(Clone, Copy)]
@@ -119,6 +122,7 @@ impl Kernels {
     pub(crate) fn max_rows(self) -> usize {
         match (self.level, self.precision) {
             (KernelLevel::AmxBf16, Precision::Bf16) => TALLEST,
+            (KernelLevel::Avx512, Precision::Bf16) => 9,
             (KernelLevel::AmxBf16 | KernelLevel::Avx512Bf16 | KernelLevel::Avx512, _) => 12,
             (KernelLevel::Neon, Precision::Bf16) => 5,
             (KernelLevel::Avx2 | KernelLevel::NeonBf16 | KernelLevel::Neon, _) => 6,
@@ -236,6 +240,11 @@ impl Kernels {
     /// Whether a word of an input holds two values.
     pub(crate) fn takes_pairs(self) -> bool {
         self.precision == Precision::Bf16 && self.level.multiplies_bf16()
+    }
+
+    /// Whether panels of pairs are widened before they meet `rows` rows, not by every tile anew.
+    fn widens(self, rows: usize) -> bool {
+        self.words_per_step() == 2 && rows > WIDENED_BY_TILES
     }
 
     /// Words per column of a panel for `inner` values.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::pack::{LINES, Line};
+use super::widen::multiply_widened;
 use super::{Kernels, PANEL, Part, TALLEST, Tile};
 
 /// Rows of `A`: `count` rows of words, `stride` apart.
@@ -48,6 +49,13 @@ impl Output {
     /// The output from row `row` on.
     pub(crate) fn below(self, row: usize) -> Self {
         Self { start: self.start.wrapping_add(row * self.stride), ..self }
+    }
+
+    /// The output from panel `panel` on.
+    pub(crate) fn right_of(self, panel: usize) -> Self {
+        let before = panel * PANEL;
+        let (start, columns) = (self.start.wrapping_add(before), self.columns - before);
+        Self { start, columns, ..self }
     }
 }
 
@@ -98,6 +106,10 @@ pub(crate) unsafe fn multiply(
     check(kernels, a, b, &range, &finish);
     if a.count == 0 {
         return;
+    }
+    if kernels.widens(a.count) {
+        // SAFETY: the caller's.
+        return unsafe { multiply_widened(kernels, (a, b), range, output, finish) };
     }
     let tiles = a.count.div_ceil(kernels.max_rows());
     let at_once = if tiles == 1 { kernels.panels_at_once(a.count) } else { 1 };
