@@ -28,7 +28,6 @@ def main():
     options.add_argument("--new", type=int, default=128, help="new tokens of each sequence")
     options.add_argument("--batch", type=int, default=128, help="sequences at a time, ours")
     options.add_argument("--peer-batches", type=int, nargs="+", default=[32, 64, 128])
-    options.add_argument("--peer-dtypes", nargs="+", default=["bf16"])
     given = options.parse_args()
     speed, peak = ours(given)
     rows = []

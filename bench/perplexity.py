@@ -1,8 +1,9 @@
-"""Perplexity of the first windows of a text: seconds against `transformers` in bf16.
+"""Perplexity of the first windows of a text: seconds against `transformers`.
 
 Whole processes are timed, loading included, for both.
 """
 
+import itertools
 import json
 import os
 import tempfile
@@ -27,14 +28,15 @@ def main():
         command += ["--window", given.window, "--dtype", "bf16", "--threads", given.threads]
         output, seconds, peak = measure.run(command, given.threads)
         ours = json.loads(output)["perplexity"][0]["result"]
-        for batch in given.peer_batches:
-            arguments = [checkpoint, text, "--window", given.window, "--batch", batch]
+        for dtype, batch in itertools.product(given.peer_dtypes, given.peer_batches):
+            arguments = [checkpoint, text, "--window", given.window]
+            arguments += ["--batch", batch, "--dtype", dtype]
             theirs, peer_seconds, peer_peak = measure.peer("perplexity", arguments, given.threads)
             assert theirs["windows"] == ours["windows"], (theirs, ours)
             figures = (f"{seconds:.1f}", f"{peer_seconds:.1f}", f"{peer_seconds / seconds:.2f}")
-            rows.append((f"seconds, batch {batch}", *figures))
+            rows.append((f"seconds, {dtype}, {batch}", *figures))
             peaks = (measure.mebibytes(peak), measure.mebibytes(peer_peak))
-            rows.append((f"peak memory, batch {batch}", *peaks, f"{peak / peer_peak:.2f}"))
+            rows.append((f"peak memory, {dtype}, {batch}", *peaks, f"{peak / peer_peak:.2f}"))
     rows.append(("perplexity", f"{ours['perplexity']:.4f}", f"{theirs['perplexity']:.4f}", ""))
     print(f"{ours['windows']} windows of {given.window} tokens, {given.threads} threads")
     measure.table(rows)

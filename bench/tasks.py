@@ -1,9 +1,10 @@
-"""Tasks: seconds against lm-evaluation-harness on the same questions, in the same arithmetic.
+"""Tasks: seconds against lm-evaluation-harness on the same questions.
 
 Each of our tasks is a process of its own, timed whole with loading and reading; of the harness only
-the scoring counts, at the batch size that is best for the task. `whole set` is the sum of both.
+the scoring counts, in the precision and at the batch size that are best for the task. `whole set` is the sum of both.
 """
 
+import itertools
 import json
 import tempfile
 
@@ -32,20 +33,20 @@ def main():
     options.add_argument("data", help="a folder of tasks, JSONL with the hub's field names")
     options.add_argument("--tasks", nargs="+", default=TASKS)
     options.add_argument("--limit", type=int, default=0, help="questions of a task; 0 for all")
-    options.add_argument("--dtype", choices=["bf16", "f32"], default="bf16")
+    options.add_argument("--dtype", choices=measure.DTYPES, default="bf16", help="ours")
     options.add_argument("--peer-batches", type=int, nargs="+", default=[1, 8, 32])
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = measure.folder(given.secateur, given.model, scratch)
         found = {task: ours(given, task, checkpoint) for task in given.tasks}
         peers = {}
-        for batch in given.peer_batches:
+        for dtype, batch in itertools.product(given.peer_dtypes, given.peer_batches):
             arguments = [checkpoint, given.data, "--tasks", *given.tasks, "--limit", given.limit]
-            arguments += ["--batch", batch, "--dtype", given.dtype]
-            peers[batch] = measure.peer("tasks", arguments, given.threads)[0]
+            arguments += ["--batch", batch, "--dtype", dtype]
+            peers[f"{dtype}, {batch}"] = measure.peer("tasks", arguments, given.threads)[0]
     rows, whole, peer_whole = [], 0.0, 0.0
     for task, (seconds, accuracy, questions) in found.items():
-        best = min(peers, key=lambda batch: peers[batch]["seconds"][task])
+        best = min(peers, key=lambda setting: peers[setting]["seconds"][task])
         peer_seconds = peers[best]["seconds"][task]
         whole, peer_whole = whole + seconds, peer_whole + peer_seconds
         name = f"{task}, {questions}"
@@ -54,7 +55,7 @@ def main():
         theirs = peers[best]["accuracies"][task]
         rows.append(("  acc", f"{accuracy:.4f}", f"{theirs:.4f}", ""))
     rows.append(("whole set", f"{whole:.1f} s", f"{peer_whole:.1f} s", f"{peer_whole / whole:.2f}"))
-    print(f"{given.dtype}, {given.threads} threads; in brackets the harness's best batch size")
+    print(f"{given.dtype}, {given.threads} threads; in brackets the harness's best precision and batch")
     measure.table(rows)
 
 

@@ -24,16 +24,20 @@ def main():
         command += ["--propagation", given.propagation, "--divergence", "off", "--quiet"]
         command += ["--dtype", "bf16", "--threads", given.threads]
         _, seconds, peak = measure.run(command, given.threads)
-        arguments = [checkpoint, tokens, "--out", os.path.join(scratch, "theirs")]
-        found, peer_seconds, peer_peak = measure.peer("wanda", arguments, given.threads)
-    inner = found["seconds"]["prune"]
+        rows = []
+        for dtype in given.peer_dtypes:
+            arguments = [checkpoint, tokens, "--out", os.path.join(scratch, "theirs")]
+            arguments += ["--dtype", dtype]
+            found, theirs, peer_peak = measure.peer("wanda", arguments, given.threads)
+            inner = found["seconds"]["prune"]
+            peaks = (measure.mebibytes(peak), measure.mebibytes(peer_peak))
+            rows += [
+                (f"whole job, s, {dtype}", f"{seconds:.1f}", f"{theirs:.1f}", f"{theirs / seconds:.2f}"),
+                ("peer's pruning alone, s", "", f"{inner:.1f}", f"{inner / seconds:.2f}"),
+                ("peak memory", *peaks, f"{peak / peer_peak:.2f}"),
+            ]
     print(f"{given.samples} x {given.length} tokens, {given.threads} threads, {given.propagation}")
-    measure.table([
-        ("whole job, s", f"{seconds:.1f}", f"{peer_seconds:.1f}", f"{peer_seconds / seconds:.2f}"),
-        ("peer's pruning alone, s", "", f"{inner:.1f}", f"{inner / seconds:.2f}"),
-        ("peak memory", measure.mebibytes(peak), measure.mebibytes(peer_peak),
-         f"{peak / peer_peak:.2f}"),
-    ])
+    measure.table(rows)
 
 
 if __name__ == "__main__":

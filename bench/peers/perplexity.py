@@ -12,6 +12,8 @@ import time
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -19,11 +21,12 @@ def main():
     parser.add_argument("text")
     parser.add_argument("--window", type=int, default=2048)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--dtype", choices=DTYPES, default="bf16")
     parser.add_argument("--threads", type=int, required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     tokenizer = AutoTokenizer.from_pretrained(given.checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(given.checkpoint, dtype=torch.bfloat16).eval()
+    model = AutoModelForCausalLM.from_pretrained(given.checkpoint, dtype=DTYPES[given.dtype]).eval()
     # newline="": Python would otherwise turn CRLF into LF, and the texts would differ
     with open(given.text, encoding="utf-8", newline="") as file:
         ids = tokenizer(file.read(), return_tensors="pt").input_ids[0]

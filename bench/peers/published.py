@@ -4,7 +4,7 @@ A rendering, for models of the Llama family, of the loop that the code of Wanda 
 the hidden states of all calibration sequences are kept; per block every sequence is forwarded once,
 one at a time, while hooks collect what the method measures of each linear's input; every linear of
 the block is pruned; every sequence is forwarded again for the inputs of the next block. Weights and
-activations are bf16 (the published code's half precision).
+activations are bf16 (the published code's half precision), or f32 with `--dtype f32`.
 
 A method is a class: `Method(linear)` begins its statistics, `add(inputs)` takes the inputs of one
 sequence, `[1, tokens, in]`, and `prune(sparsity)` changes the linear's weights.
@@ -18,6 +18,8 @@ import time
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
+
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
 def first_block_inputs(model, sequences):
@@ -82,11 +84,12 @@ def main(text, method):
     parser.add_argument("tokens", help="a calibration set that `secateur calibrate` wrote")
     parser.add_argument("--out", required=True)
     parser.add_argument("--sparsity", type=float, default=0.5)
+    parser.add_argument("--dtype", choices=DTYPES, default="bf16")
     parser.add_argument("--threads", type=int, required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     start = time.perf_counter()
-    model = AutoModelForCausalLM.from_pretrained(given.checkpoint, dtype=torch.bfloat16).eval()
+    model = AutoModelForCausalLM.from_pretrained(given.checkpoint, dtype=DTYPES[given.dtype]).eval()
     saved = load_file(given.tokens)
     sequences = saved["tokens"].long().view(len(saved["ends"]), -1)
     loaded = time.perf_counter()
