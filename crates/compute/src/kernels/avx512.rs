@@ -3,7 +3,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::{
-    __m256i, __m512, __m512bh, _CMP_UNORD_Q, _MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch,
+    __m256i, __m512, __m512bh, _CMP_UNORD_Q, _MM_HINT_ET0, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch,
     _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps,
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_or_epi32, _mm512_set1_epi32,
@@ -111,10 +111,11 @@ fn expect_c<const R: usize, const P: usize>(tile: &Tile) {
     }
 }
 
-/// Asks for the words of every panel some steps after `step`.
+/// Asks for the words of every panel some steps after `step`, and for a line of what follows the product.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn expect_b<const P: usize>(tile: &Tile, step: usize) {
+    _mm_prefetch::<_MM_HINT_T1>(tile.ahead.wrapping_add(step * 16).cast());
     for panel in 0..P {
         let start = tile.b.wrapping_add(panel * tile.b_stride + (step + AHEAD) * PANEL);
         _mm_prefetch::<_MM_HINT_T0>(start.cast());

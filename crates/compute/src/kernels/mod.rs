@@ -197,6 +197,8 @@ impl Kernels {
         match (self.level, self.precision) {
             #[cfg(target_arch = "x86_64")]
             (KernelLevel::AmxBf16, Precision::Bf16) => amx::lines_ahead(depth),
+            // one a step: two tiles, or one of a panel that was widened, bring the next
+            (level, _) if level.has_avx512() => depth,
             _ => 0,
         }
     }

@@ -46,8 +46,9 @@ pub(crate) fn apply<const N: usize>(x: &LinearInput, layers: [Weights<'_>; N], y
             let after = before + layer.panel_count();
             let own =
                 range.start.clamp(before, after) - before..range.end.clamp(before, after) - before;
+            let next = layer.lines(own.end..layer.panel_count().min(own.end + 1));
             // SAFETY: the rows of these panels are this task's own.
-            unsafe { layer.run(kernels, rows, (own, &[]), output.below(first)) }
+            unsafe { layer.run(kernels, rows, (own, next), output.below(first)) }
             before = after;
         }
     });

@@ -27,11 +27,13 @@ pub(super) unsafe fn multiply_widened(
     let (full, depth) = (Kernels { precision: Precision::F32, ..kernels }, 2 * b.steps.len());
     let mut wide = WIDE.take();
     wide.resize(wide.len().max(depth * LINES), Line::ZERO);
-    for panel in range {
-        let lines = &b.panel(panel)[b.steps.start * LINES..b.steps.end * LINES];
+    let steps = b.steps.start * LINES..b.steps.end * LINES;
+    for panel in range.clone() {
+        let lines = &b.panel(panel)[steps.clone()];
+        let next = if panel + 1 < range.end { &b.panel(panel + 1)[steps.clone()] } else { b.next };
         widen(kernels.level, lines, &mut wide);
         let finish = Finish { bias: finish.bias.map(|bias| &bias[panel * PANEL..]), ..finish };
-        let panels = Panels::new(&wide, depth, 0..depth);
+        let panels = Panels { next, ..Panels::new(&wide, depth, 0..depth) };
         // SAFETY: the caller's.
         unsafe { multiply(full, (a, &panels), 0..1, output.right_of(panel), finish) }
     }
