@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ PEERS = pathlib.Path(__file__).parent / "peers"
 
 def parser(text):
     """The options every benchmark has."""
+    # a benchmark that is ended ends what it runs
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: terminated"))
     options = argparse.ArgumentParser(description=text)
     options.add_argument("model", help="a Hugging Face folder or a .gguf file")
     options.add_argument("--secateur", required=True, help="the binary; bench/run gives it")
@@ -33,8 +36,12 @@ def run(command, threads):
     process = subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, env=variables, text=True
     )
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        raise
     seconds = time.perf_counter() - start
     if status != 0:
         sys.exit(f"error: {command[0]} failed with status {status}: {' '.join(map(str, command))}")
