@@ -192,7 +192,6 @@ impl Kernels {
     }
 
     /// Lines that a tile of `depth` steps asks for before they are needed.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "none"))]
     fn lines_ahead(self, depth: usize) -> usize {
         match (self.level, self.precision) {
             #[cfg(target_arch = "x86_64")]
