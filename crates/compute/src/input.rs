@@ -50,11 +50,7 @@ impl LinearInput {
         assert_eq!(x.len(), tokens * cols, "a {tokens}x{cols} matrix has {} values", tokens * cols);
         let kernels = Kernels { level: KernelLevel::active(), precision: Precision::Bf16 };
         let mut input = Self::new(kernels, tokens, cols);
-        input.for_each_row(|row, words| {
-            let mut values = vec![0.0; cols];
-            widen_all(kernels.level, &x[row * cols..][..cols], &mut values);
-            store_row(kernels, &values, words);
-        });
+        input.for_each_row(|row, words| store_bf16(kernels, &x[row * cols..][..cols], words));
         input
     }
 
@@ -99,11 +95,8 @@ impl LinearInput {
     pub fn narrow_into(&self, x: &mut [bf16]) {
         assert_eq!(x.len(), self.rows() * self.cols, "a place for every value");
         let rows = x.par_chunks_mut(self.cols.max(1)).enumerate();
-        rows.with_min_len(self.rows_of_a_piece()).for_each(|(row, x)| {
-            let mut values = vec![0.0; x.len()];
-            load_row(self.kernels, self.row(row), &mut values);
-            narrow_all(self.kernels.level, &values, x);
-        });
+        rows.with_min_len(self.rows_of_a_piece())
+            .for_each(|(row, x)| load_bf16(self.kernels, self.row(row), x));
     }
 
     /// Gives the memory to the next matrix of about this size.
@@ -153,9 +146,40 @@ impl LinearInput {
     }
 }
 
+/// Writes `x` (`[inner]`) as a row of words (`[row_words(inner)]`).
+fn store_bf16(kernels: Kernels, x: &[bf16], words: &mut [u32]) {
+    if !kernels.takes_pairs() {
+        let (values, rest) = words.split_at_mut(x.len());
+        widen_all(kernels.level, x, bytemuck::cast_slice_mut(values));
+        return rest.fill(0);
+    }
+    let (pairs, last) = x.as_chunks::<2>();
+    for (word, [low, high]) in words.iter_mut().zip(pairs) {
+        *word = u32::from(low.to_bits()) | u32::from(high.to_bits()) << 16;
+    }
+    if let [last] = last {
+        words[pairs.len()] = u32::from(last.to_bits());
+    }
+}
+
+/// Writes the nearest bf16 numbers of a row of words (`[row_words(inner)]`) to `x` (`[inner]`).
+fn load_bf16(kernels: Kernels, words: &[u32], x: &mut [bf16]) {
+    if !kernels.takes_pairs() {
+        return narrow_all(kernels.level, bytemuck::cast_slice(&words[..x.len()]), x);
+    }
+    let (pairs, last) = x.as_chunks_mut::<2>();
+    for ([low, high], word) in pairs.iter_mut().zip(words) {
+        (*low, *high) = (bf16::from_bits(*word as u16), bf16::from_bits((word >> 16) as u16));
+    }
+    if let [last] = last {
+        *last = bf16::from_bits(words[pairs.len()] as u16);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::precision::bf16_pair;
     use crate::testing::{bits, in_pool, random};
 
     #[test]
@@ -170,6 +194,30 @@ mod tests {
                     assert_eq!((input.rows(), input.cols()), (rows, cols));
                     assert_eq!(bits(input.to_matrix().as_slice()), bits(&expected), "{level}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn bf16_numbers_are_the_words_that_their_values_make() {
+        for cols in [0, 1, 2, 31, 64, 333] {
+            let x = random(1, cols, 3);
+            let mut narrow = vec![bf16::ZERO; cols];
+            crate::narrow(x.as_slice(), &mut narrow);
+            let pairs = KernelLevel::ALL.into_iter().filter(|level| level.multiplies_bf16());
+            for level in KernelLevel::available().chain(pairs) {
+                let kernels = Kernels { level, precision: Precision::Bf16 };
+                let mut words = vec![u32::MAX; kernels.row_words(cols)];
+                store_bf16(kernels, &narrow, &mut words);
+                let value = |index| narrow.get(index).map_or(0.0, |value: &bf16| value.to_f32());
+                let expected = |index| match kernels.takes_pairs() {
+                    true => bf16_pair(value(2 * index), value(2 * index + 1)),
+                    false => value(index).to_bits(),
+                };
+                assert_eq!(words, (0..words.len()).map(expected).collect::<Vec<_>>(), "{level}");
+                let mut again = vec![bf16::ONE; cols];
+                load_bf16(kernels, &words, &mut again);
+                assert_eq!(again, narrow, "{level}");
             }
         }
     }
