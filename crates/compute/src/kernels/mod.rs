@@ -122,6 +122,7 @@ impl Kernels {
     pub(crate) fn max_rows(self) -> usize {
         match (self.level, self.precision) {
             (KernelLevel::AmxBf16, Precision::Bf16) => TALLEST,
+            // beside more, what is widened has no registers
             (KernelLevel::Avx512, Precision::Bf16) => 9,
             (KernelLevel::AmxBf16 | KernelLevel::Avx512Bf16 | KernelLevel::Avx512, _) => 12,
             (KernelLevel::Neon, Precision::Bf16) => 5,
