@@ -24,6 +24,7 @@ def ours(given):
 
 def main():
     options = measure.parser(__doc__)
+    measure.precisions(options)
     options.add_argument("--sequences", type=int, default=128)
     options.add_argument("--new", type=int, default=128, help="new tokens of each sequence")
     options.add_argument("--batch", type=int, default=128, help="sequences at a time, ours")

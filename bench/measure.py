@@ -21,9 +21,13 @@ def parser(text):
     options.add_argument("model", help="a Hugging Face folder or a .gguf file")
     options.add_argument("--secateur", required=True, help="the binary; bench/run gives it")
     options.add_argument("--threads", type=int, default=os.cpu_count())
+    return options
+
+
+def precisions(options):
+    """Adds the option of the peer's precisions."""
     text = "the peer's precisions; f32 is its faster one where the processor multiplies no bf16"
     options.add_argument("--peer-dtypes", nargs="+", choices=DTYPES, default=["bf16"], help=text)
-    return options
 
 
 def run(command, threads):

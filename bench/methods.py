@@ -33,6 +33,7 @@ LIMITS = [
 
 def main():
     options = measure.parser(__doc__)
+    measure.precisions(options)
     measure.calibration(options)
     options.add_argument("--sparsity", type=float, default=0.5)
     options.add_argument("--json", help="a file for all figures")
@@ -70,8 +71,9 @@ def peer(given, checkpoint, tokens, scratch, dtype):
     arguments = [checkpoint, tokens, "--out", out, "--sparsity", given.sparsity]
     arguments += ["--dtype", dtype]
     found, seconds, peak = measure.peer("sparsegpt", arguments, given.threads)
-    pruning = found["seconds"]["prune"]
-    return {"seconds": seconds, "pruning": pruning, "dtype": dtype, "peak_bytes": peak, "zeros": found["zeros"]}
+    pruning, zeros = found["seconds"]["prune"], found["zeros"]
+    run = {"seconds": seconds, "peak_bytes": peak, "zeros": zeros}
+    return run | {"pruning": pruning, "dtype": dtype}
 
 
 def show(given, found):

@@ -13,6 +13,7 @@ import measure
 
 def main():
     options = measure.parser(__doc__)
+    measure.precisions(options)
     options.add_argument("text")
     options.add_argument("--window", type=int, default=2048)
     options.add_argument("--bytes", type=int, default=100_000, help="bytes of the text; 0 for all")

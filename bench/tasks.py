@@ -30,6 +30,7 @@ def ours(given, task, checkpoint):
 
 def main():
     options = measure.parser(__doc__)
+    measure.precisions(options)
     options.add_argument("data", help="a folder of tasks, JSONL with the hub's field names")
     options.add_argument("--tasks", nargs="+", default=TASKS)
     options.add_argument("--limit", type=int, default=0, help="questions of a task; 0 for all")

@@ -13,6 +13,7 @@ import measure
 
 def main():
     options = measure.parser(__doc__)
+    measure.precisions(options)
     measure.calibration(options)
     options.add_argument("--propagation", default="staged")
     given = options.parse_args()

@@ -14,9 +14,10 @@ import time
 import torch
 import torch.nn.functional as F
 
+from precisions import DTYPES
+
 LAYERS = [(576, 576), (576, 1536), (2048, 2048), (2048, 8192), (4096, 11008)]
 TOKENS = 2048
-DTYPES = {"bf16": torch.bfloat16, "f32": torch.float32}
 
 
 def fastest(work):

@@ -12,7 +12,7 @@ import time
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+from precisions import DTYPES
 
 
 def main():

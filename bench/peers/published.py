@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+from precisions import DTYPES
 
 
 def first_block_inputs(model, sequences):
