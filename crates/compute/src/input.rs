@@ -5,8 +5,8 @@ use std::ops::Range;
 use half::bf16;
 use rayon::prelude::*;
 
-use crate::kernels::{Kernels, Rows, load_row, store_row};
-use crate::precision::{PIECE, narrow_all, widen_all};
+use crate::kernels::{Kernels, Rows, load_bf16, load_row, store_bf16, store_row};
+use crate::precision::PIECE;
 use crate::{KernelLevel, Matrix, MatrixRef, Precision};
 
 /// The input of linears, `[tokens, in]`, as their kernels read it: what makes an input writes it in
@@ -143,36 +143,6 @@ impl LinearInput {
 
     fn row(&self, row: usize) -> &[u32] {
         &self.view(row..row + 1).words[..self.kernels.row_words(self.cols)]
-    }
-}
-
-/// Writes `x` (`[inner]`) as a row of words (`[row_words(inner)]`).
-fn store_bf16(kernels: Kernels, x: &[bf16], words: &mut [u32]) {
-    if !kernels.takes_pairs() {
-        let (values, rest) = words.split_at_mut(x.len());
-        widen_all(kernels.level, x, bytemuck::cast_slice_mut(values));
-        return rest.fill(0);
-    }
-    let (pairs, last) = x.as_chunks::<2>();
-    for (word, [low, high]) in words.iter_mut().zip(pairs) {
-        *word = u32::from(low.to_bits()) | u32::from(high.to_bits()) << 16;
-    }
-    if let [last] = last {
-        words[pairs.len()] = u32::from(last.to_bits());
-    }
-}
-
-/// Writes the nearest bf16 numbers of a row of words (`[row_words(inner)]`) to `x` (`[inner]`).
-fn load_bf16(kernels: Kernels, words: &[u32], x: &mut [bf16]) {
-    if !kernels.takes_pairs() {
-        return narrow_all(kernels.level, bytemuck::cast_slice(&words[..x.len()]), x);
-    }
-    let (pairs, last) = x.as_chunks_mut::<2>();
-    for ([low, high], word) in pairs.iter_mut().zip(words) {
-        (*low, *high) = (bf16::from_bits(*word as u16), bf16::from_bits((word >> 16) as u16));
-    }
-    if let [last] = last {
-        *last = bf16::from_bits(words[pairs.len()] as u16);
     }
 }
 

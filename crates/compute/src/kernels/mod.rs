@@ -37,8 +37,8 @@ mod widen;
 pub(crate) use gate::{Row, gate};
 pub(crate) use key_tile::{BLOCK, KeyTile, attend};
 pub(crate) use pack::{
-    LINES, Line, Strided, Words, empty_panels, expect, load_row, pack_columns, pack_into,
-    pack_matrix, pack_rows, store_columns, store_row, unpack_columns,
+    LINES, Line, Strided, Words, empty_panels, expect, load_bf16, load_row, pack_columns,
+    pack_into, pack_matrix, pack_rows, store_bf16, store_columns, store_row, unpack_columns,
 };
 pub(crate) use product::{Panels, Rows, multiply_into};
 pub(crate) use running::Running;

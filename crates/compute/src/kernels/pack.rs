@@ -1,9 +1,10 @@
 //! Rows and panels in the layout the tiles read.
 
+use half::bf16;
 use rayon::prelude::*;
 
 use super::{Kernels, PANEL, for_each_level};
-use crate::precision::{bf16_pair, round_bf16};
+use crate::precision::{bf16_pair, narrow_all, round_bf16, widen_all};
 use crate::{KernelLevel, MatrixRef, Precision};
 
 /// 16 words on a cache line of their own; two are one step of a panel.
@@ -91,6 +92,36 @@ pub(crate) fn load_row(kernels: Kernels, words: &[u32], x: &mut [f32]) {
     match kernels.takes_pairs() {
         true => load_pairs(kernels.level, words, x),
         false => load_full(kernels.level, words, x),
+    }
+}
+
+/// [`store_row`] of numbers that are bf16 already.
+pub(crate) fn store_bf16(kernels: Kernels, x: &[bf16], words: &mut [u32]) {
+    if !kernels.takes_pairs() {
+        let (values, rest) = words.split_at_mut(x.len());
+        widen_all(kernels.level, x, bytemuck::cast_slice_mut(values));
+        return rest.fill(0);
+    }
+    let (pairs, last) = x.as_chunks::<2>();
+    for (word, [low, high]) in words.iter_mut().zip(pairs) {
+        *word = u32::from(low.to_bits()) | u32::from(high.to_bits()) << 16;
+    }
+    if let [last] = last {
+        words[pairs.len()] = u32::from(last.to_bits());
+    }
+}
+
+/// [`load_row`] to the nearest bf16 numbers.
+pub(crate) fn load_bf16(kernels: Kernels, words: &[u32], x: &mut [bf16]) {
+    if !kernels.takes_pairs() {
+        return narrow_all(kernels.level, bytemuck::cast_slice(&words[..x.len()]), x);
+    }
+    let (pairs, last) = x.as_chunks_mut::<2>();
+    for ([low, high], word) in pairs.iter_mut().zip(words) {
+        (*low, *high) = (bf16::from_bits(*word as u16), bf16::from_bits((word >> 16) as u16));
+    }
+    if let [last] = last {
+        *last = bf16::from_bits(words[pairs.len()] as u16);
     }
 }
 
